@@ -44,9 +44,7 @@ class RunState(str, Enum):
         return self in PENDING_STATES
 
 
-FINAL_STATES = frozenset(
-    {RunState.COMPLETED, RunState.ERROR, RunState.ABORTED, RunState.REJECTED}
-)
+FINAL_STATES = frozenset({RunState.COMPLETED, RunState.ERROR, RunState.ABORTED, RunState.REJECTED})
 PENDING_STATES = frozenset(
     {
         RunState.PENDING_NOT_SCHEDULED,
@@ -56,6 +54,28 @@ PENDING_STATES = frozenset(
 )
 # From here on objects of the attempt may exist in Kubernetes.
 OBJECT_STATES = frozenset({RunState.ADMITTED, RunState.HELD, RunState.RUNNING}) | PENDING_STATES
+
+
+class EventType(str, Enum):
+    """The event types of release 1; also the last token of an event's subject."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    QUEUED = "queued"
+    ADMITTED = "admitted"
+    LAUNCHED = "launched"
+    LAUNCH_FAILED = "launch_failed"
+    HELD = "held"
+    PENDING_NOT_SCHEDULED = "pending_not_scheduled"
+    PENDING_SCHEDULED = "pending_scheduled"
+    IMAGE_PULL_BACKOFF = "image_pull_backoff"
+    RUNNING = "running"
+    DEADLINE_CHANGED = "deadline_changed"
+    COMPLETED = "completed"
+    ATTEMPT_FAILED = "attempt_failed"
+    ABORTING = "aborting"
+    ABORT_WITHDRAWN = "abort_withdrawn"
+    ABORTED = "aborted"
 
 
 class Kind(str, Enum):

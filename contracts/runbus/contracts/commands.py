@@ -1,0 +1,81 @@
+"""What runbus can be asked to do: commands on a run, in the imperative.
+
+A submit command has no Struct of its own: its body is the run document. Commands stand in the
+work queue RUNBUS_COMMANDS until they are carried out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from runbus.contracts.states import RunState
+
+
+class AbortRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """End a run and delete what it has in the cluster.
+
+    An empty body is a user's abort of whatever the run is doing. The fields from `attempt` on are
+    the fences of a threshold's abort: the run must still stand where it was judged.
+    """
+
+    by: Annotated[str, Meta(description="who asks; default: the client's identity")] = ""
+    message: Annotated[str, Meta(description="why, for people")] = ""
+    by_user: Annotated[bool, Meta(description="false only for the state-watcher's own")] = True
+    reason: Annotated[str, Meta(description="a stable code")] = ""
+    attempt: int | None = None
+    if_sequence: Annotated[
+        int | None, Meta(description="only if this is still the run's last event")
+    ] = None
+    state: RunState | None = None
+    since: datetime | None = None
+    limit_s: float | None = None
+    overdue_ms: int | None = None
+    requested_at: datetime | None = None
+
+
+class CleanUpCause(str, Enum):
+    """Why an object has to go."""
+
+    ABORTING = "aborting"
+    LATE = "late"
+    ENDED = "ended"  # its main container has ended, a sidecar still runs
+    TTL = "ttl"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> CleanUpCause:
+        return cls.UNKNOWN
+
+
+class ObjectFence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One object by what cannot be confused: its uid."""
+
+    kind: str = "Pod"
+    namespace: str
+    name: str
+    uid: str
+
+
+class CleanUpObjects(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Delete objects of a run that must not be there any longer.
+
+    `if_sequence` is the run's last event when the owner judged. The aborter judges again on the
+    newest event before it deletes, so a stale command does nothing.
+    """
+
+    attempt: int
+    cause: CleanUpCause
+    objects: tuple[ObjectFence, ...] = ()
+    if_sequence: int = 0
+
+
+class KeepEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Store the log tail and the last statuses of an attempt that has ended."""
+
+    attempt: int
+    namespace: str
+    objects: tuple[ObjectFence, ...] = ()

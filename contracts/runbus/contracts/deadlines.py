@@ -1,0 +1,61 @@
+"""Which limit of a run passes next: pure arithmetic over its status.
+
+Every publisher puts the answer into the status, so that a subscriber can show the time left and
+a new owner can arm its timer without knowing the rules. Source of the rules: ADR-0003.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from runbus.contracts.states import RunState, Threshold
+from runbus.contracts.status import Limit, RunStatus
+
+# The thresholds that count from the entry into the state of the same name.
+_STATE_THRESHOLDS = {
+    RunState.QUEUED: Threshold.QUEUED,
+    RunState.HELD: Threshold.HELD,
+    RunState.PENDING_NOT_SCHEDULED: Threshold.PENDING_NOT_SCHEDULED,
+    RunState.PENDING_SCHEDULED: Threshold.PENDING_SCHEDULED,
+    RunState.IMAGE_PULL_BACKOFF: Threshold.IMAGE_PULL_BACKOFF,
+    RunState.RUNNING: Threshold.RUNNING,
+}
+
+
+def next_deadline(status: RunStatus) -> tuple[datetime, Threshold] | None:
+    """Return the earliest limit of a live run and its key; None where nothing limits it."""
+    if status.state.is_final or status.state is RunState.ABORTING:
+        return None
+    found: list[tuple[datetime, Threshold]] = []
+    key = _STATE_THRESHOLDS.get(status.state)
+    if key is not None:
+        _add(found, status, key, status.since)
+    if status.accepted_at is not None:
+        _add(found, status, Threshold.TOTAL, status.accepted_at)
+    return min(found, key=lambda pair: pair[0], default=None)
+
+
+def with_deadline(status: RunStatus) -> RunStatus:
+    """Return the status with `deadline` and `deadline_of` as its own fields demand."""
+    found = next_deadline(status)
+    if found is None:
+        return msgspec.structs.replace(status, deadline=None, deadline_of=None)
+    return msgspec.structs.replace(status, deadline=found[0], deadline_of=found[1].value)
+
+
+def clock_start(status: RunStatus, key: Threshold) -> datetime:
+    """Return when the clock of a threshold started: the whole run's, or the state's."""
+    if key is Threshold.TOTAL and status.accepted_at is not None:
+        return status.accepted_at
+    return status.since
+
+
+def _add(
+    found: list[tuple[datetime, Threshold]], status: RunStatus, key: Threshold, start: datetime
+) -> None:
+    limit: Limit | None = status.thresholds.get(key.value)
+    if limit is None or limit.limit_s is None or limit.paused_at is not None:
+        return
+    found.append((start + timedelta(seconds=limit.limit_s + limit.extended_s), key))

@@ -1,0 +1,145 @@
+"""The envelope: CloudEvents 1.0 over NATS headers.
+
+Binary mode is what runbus writes: attributes in `ce-` headers, percent-encoded, and the plain JSON
+body. Structured mode (`Content-Type: application/cloudevents+json`, everything in the body) is
+accepted on input, because it is what a client without headers writes. Rules: the CloudEvents
+NATS protocol binding 1.0.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import quote, unquote
+
+import msgspec
+from msgspec import Struct
+
+SPEC_VERSION = "1.0"
+JSON_TYPE = "application/json"
+STRUCTURED_PREFIX = "application/cloudevents"
+
+TRACEPARENT = "traceparent"
+IDEMPOTENCY_KEY = "Runbus-Idempotency-Key"
+CONTENT_TYPE = "Content-Type"
+
+# Printable ASCII but space, double quote and percent stays as it is.
+_SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+class EnvelopeError(ValueError):
+    """A message whose envelope cannot be read."""
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """The attributes of one message."""
+
+    id: str
+    type: str
+    source: str
+    subject: str | None = None
+    time: datetime | None = None
+    traceparent: str | None = None
+
+
+def to_headers(envelope: Envelope) -> dict[str, str]:
+    """Return the NATS headers of an envelope, binary mode."""
+    headers = {
+        "ce-specversion": SPEC_VERSION,
+        "ce-id": _encode(envelope.id),
+        "ce-type": _encode(envelope.type),
+        "ce-source": _encode(envelope.source),
+        "ce-datacontenttype": JSON_TYPE,
+    }
+    if envelope.subject is not None:
+        headers["ce-subject"] = _encode(envelope.subject)
+    if envelope.time is not None:
+        headers["ce-time"] = _encode(envelope.time.isoformat().replace("+00:00", "Z"))
+    if envelope.traceparent is not None:
+        headers["ce-traceparent"] = envelope.traceparent
+        headers[TRACEPARENT] = envelope.traceparent
+    return headers
+
+
+def from_headers(headers: Mapping[str, str] | None) -> Envelope:
+    """Return the envelope of a message in binary mode; absent attributes are empty.
+
+    Header names are matched without regard to case, as clients in several languages write them.
+
+    Raises:
+        EnvelopeError: `ce-time` is there and is no RFC 3339 timestamp.
+
+    """
+    found = {name.lower(): value for name, value in (headers or {}).items()}
+    time_text = found.get("ce-time")
+    return Envelope(
+        id=unquote(found.get("ce-id", "")),
+        type=unquote(found.get("ce-type", "")),
+        source=unquote(found.get("ce-source", "")),
+        subject=unquote(found["ce-subject"]) if "ce-subject" in found else None,
+        time=_parse_time(unquote(time_text)) if time_text else None,
+        traceparent=found.get(TRACEPARENT) or found.get("ce-traceparent"),
+    )
+
+
+class _Structured(Struct):
+    id: str = ""
+    type: str = ""
+    source: str = ""
+    subject: str | None = None
+    time: datetime | None = None
+    traceparent: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+def open_message(headers: Mapping[str, str] | None, body: bytes) -> tuple[Envelope, bytes]:
+    """Return envelope and data of a message in either mode.
+
+    Raises:
+        EnvelopeError: structured mode, and the body is no CloudEvent in JSON.
+
+    """
+    if not content_type(headers).startswith(STRUCTURED_PREFIX):
+        return from_headers(headers), body
+    try:
+        event = msgspec.json.decode(body, type=_Structured)
+    except msgspec.MsgspecError as error:
+        message = f"a structured CloudEvent must be JSON with its data in `data`: {error}"
+        raise EnvelopeError(message) from error
+    envelope = Envelope(
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        subject=event.subject,
+        time=event.time,
+        traceparent=event.traceparent or from_headers(headers).traceparent,
+    )
+    return envelope, bytes(event.data)
+
+
+def content_type(headers: Mapping[str, str] | None) -> str:
+    """Return the `Content-Type` header, lower case; empty where there is none."""
+    for name, value in (headers or {}).items():
+        if name.lower() == "content-type":
+            return value.strip().lower()
+    return ""
+
+
+def header(headers: Mapping[str, str] | None, wanted: str) -> str | None:
+    """Return a header by name without regard to case."""
+    for name, value in (headers or {}).items():
+        if name.lower() == wanted.lower():
+            return value
+    return None
+
+
+def _encode(text: str) -> str:
+    return quote(text, safe=_SAFE)
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError as error:
+        message = f"ce-time {text!r} is no RFC 3339 timestamp"
+        raise EnvelopeError(message) from error

@@ -1,0 +1,46 @@
+"""What is answered or set aside: verdicts of request-reply, and dead letters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from runbus.contracts.violations import Violation
+
+
+class SubmitReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The verdict on a submit by request-reply."""
+
+    accepted: bool
+    project: str
+    run_id: str = ""
+    shard: str = ""
+    sequence: Annotated[int, Meta(description="of the accepted or rejected event")] = 0
+    duplicate: Annotated[bool, Meta(description="the same request was accepted before")] = False
+    violations: tuple[Violation, ...] = ()
+    warnings: tuple[Violation, ...] = ()
+
+
+class LintReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The verdict on a document that is only looked at."""
+
+    accepted: bool
+    violations: tuple[Violation, ...] = ()
+    warnings: tuple[Violation, ...] = ()
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message that could not be handled, with everything needed to try it again."""
+
+    service: str
+    subject: str
+    reason: Annotated[str, Meta(description="what went wrong, with the type of the error")]
+    stream: str = ""
+    sequence: int = 0
+    deliveries: int = 0
+    headers: dict[str, str] = {}
+    body: Annotated[bytes, Meta(description="the message's body, base64")] = b""
+    run_id: str = ""
+    project: str = ""
+    set_aside_at: datetime

@@ -1,0 +1,375 @@
+"""The connection to the bus: publish with acknowledgement, leader reads, raw JetStream requests.
+
+Settings follow from measured pitfalls of the client: pings every few seconds (the default would
+sit on a hung server for minutes), reconnecting for ever, and a watchdog's view of whether the
+connection really answers. It must not know runs, services or Kubernetes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import nats
+import nats.errors
+import nats.js.errors
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from runbus.sdk.errors import (
+    BusRefusedError,
+    BusTimeoutError,
+    BusUnreachableError,
+    NotFoundError,
+    WrongSequenceError,
+)
+
+REQUEST_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
+PING_INTERVAL_S = 5
+RECONNECT_WAIT_S = 0.25
+# Commands that are minutes old must not leave a buffer after a reconnect; 8 MiB is a burst.
+PENDING_BYTES_MAX = 8 * 1024 * 1024
+
+WRONG_LAST_SEQUENCE = 10071
+EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+MESSAGE_ID = "Nats-Msg-Id"
+
+_HEADER_LINE = b"NATS/1.0"
+
+
+class StoredMessage(Struct, frozen=True):
+    """A message as a stream holds it. `pending`: how many more follow (followers only)."""
+
+    subject: str
+    sequence: int
+    data: bytes
+    headers: Mapping[str, str]
+    stored_at: datetime | None = None
+    pending: int = 0
+
+
+class _ApiError(Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _PubAck(Struct):
+    seq: int = 0
+    duplicate: bool = False
+    error: _ApiError | None = None
+
+
+class _StoredReply(Struct):
+    subject: str
+    seq: int
+    data: bytes = b""
+    hdrs: bytes = b""
+    time: datetime | None = None
+
+
+class _GetReply(Struct):
+    message: _StoredReply | None = None
+    error: _ApiError | None = None
+
+
+_PUB_ACK = msgspec.json.Decoder(_PubAck)
+_GET_REPLY = msgspec.json.Decoder(_GetReply)
+
+Notice = Callable[[str, str], None]
+
+
+def _ignore(_kind: str, _text: str) -> None:
+    return None
+
+
+class Bus:
+    """One connection. Make it with `connect`, end it with `close`.
+
+    `generation` counts reconnects, so that whoever holds server-side state (followers, pulls)
+    can notice that it has to be set up again.
+    """
+
+    def __init__(self, client: Client, notice: Notice) -> None:
+        self._client = client
+        self._notice = notice
+        self.generation = 0
+        self.closed = asyncio.Event()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the socket is up; `ping` tells whether the server answers."""
+        return self._client.is_connected
+
+    @property
+    def url(self) -> str:
+        """The server connected to, without credentials."""
+        url = self._client.connected_url
+        return f"nats://{url.hostname}:{url.port}" if url is not None else ""
+
+    async def ping(self, timeout_s: float = 2.0) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            BusTimeoutError: none came.
+
+        """
+        try:
+            await self._client.flush(timeout=timeout_s)  # type: ignore[arg-type]  # takes floats
+        except nats.errors.Error as error:
+            raise _translated(error) from error
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> int:
+        """Store a message and return its sequence.
+
+        Raises:
+            WrongSequenceError: compare-and-set failed.
+            BusTimeoutError: no answer; the message may be stored.
+            BusUnreachableError: no stream answered.
+            BusRefusedError: anything else the server said.
+
+        """
+        reply = await self.request(subject, body, headers, timeout_s=timeout_s)
+        try:
+            ack = _PUB_ACK.decode(reply.data)
+        except msgspec.MsgspecError as error:
+            message = f"{subject}: the answer is no acknowledgement of a stream"
+            raise BusRefusedError(message) from error
+        if ack.error is not None:
+            raise _api_error(ack.error, subject)
+        return ack.seq
+
+    async def send(
+        self, subject: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a message without waiting for anything (acknowledgements, flow control)."""
+        try:
+            await self._client.publish(
+                subject, body, headers=dict(headers) if headers is not None else None
+            )
+        except nats.errors.Error as error:
+            raise _translated(error) from error
+
+    async def send_reply(self, subject: str, body: bytes, reply: str) -> None:
+        """Send a message whose answer goes to a subject of our own."""
+        try:
+            await self._client.publish(subject, body, reply=reply)
+        except nats.errors.Error as error:
+            raise _translated(error) from error
+
+    async def request(
+        self,
+        subject: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Msg:
+        """Send a request and return the answer's message.
+
+        Raises:
+            BusTimeoutError, BusUnreachableError: see `publish`.
+
+        """
+        try:
+            # nats-py writes into the dict it is given.
+            return await self._client.request(
+                subject,
+                body,
+                timeout=timeout_s,
+                headers=dict(headers) if headers is not None else None,
+            )
+        except (nats.errors.Error, TimeoutError) as error:
+            raise _translated(error, subject) from error
+
+    async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
+        """Carry out a request of JetStream's own API, such as `STREAM.INFO.<name>`.
+
+        Raises:
+            NotFoundError, BusRefusedError: what the server answered.
+
+        """
+        data = msgspec.json.encode(body) if body is not None else b""
+        reply = await self.request(f"$JS.API.{verb}", data)
+        answer: dict[str, Any] = msgspec.json.decode(reply.data)
+        if "error" in answer:
+            raise _api_error(msgspec.convert(answer["error"], _ApiError), verb)
+        return answer
+
+    async def last_message(self, stream: str, subject: str) -> StoredMessage | None:
+        """Return the newest message on a subject (or wildcard), read from the stream's leader."""
+        return await self._get_message(stream, {"last_by_subj": subject})
+
+    async def message_at(self, stream: str, sequence: int) -> StoredMessage | None:
+        """Return one message by its sequence, read from the stream's leader."""
+        return await self._get_message(stream, {"seq": sequence})
+
+    async def _get_message(self, stream: str, query: Mapping[str, object]) -> StoredMessage | None:
+        reply = await self.request(f"$JS.API.STREAM.MSG.GET.{stream}", msgspec.json.encode(query))
+        answer = _GET_REPLY.decode(reply.data)
+        if answer.error is not None:
+            if answer.error.code == 404 and answer.error.err_code == 10037:  # no message found
+                return None
+            raise _api_error(answer.error, stream)
+        found = answer.message
+        if found is None:
+            return None
+        return StoredMessage(
+            found.subject, found.seq, found.data, parse_headers(found.hdrs), found.time
+        )
+
+    async def subscribe(
+        self, subject: str, callback: Callable[[Msg], Awaitable[None]], queue: str = ""
+    ) -> Subscription:
+        """Subscribe; the callback gets one message at a time."""
+        try:
+            return await self._client.subscribe(subject, queue=queue, cb=callback)
+        except nats.errors.Error as error:
+            raise _translated(error) from error
+
+    def new_inbox(self) -> str:
+        """Return a subject that only this connection listens on."""
+        return self._client.new_inbox()
+
+    async def close(self) -> None:
+        """Flush what is under way and close the connection."""
+        if self._client.is_closed:
+            return
+        try:
+            async with asyncio.timeout(2.0):
+                await self._client.flush(timeout=1)
+        except (nats.errors.Error, TimeoutError):
+            pass
+        await self._client.close()
+
+    def native(self) -> Client:
+        """Return nats-py's own client, for its micro services."""
+        return self._client
+
+
+async def connect(
+    url: str,
+    *,
+    name: str,
+    notice: Notice = _ignore,
+    attempts_max: int = 1,
+    **credentials: Any,
+) -> Bus:
+    """Connect to a server, trying a number of times 0.25 s apart.
+
+    Args:
+        url: `nats://host:port`, several separated by commas.
+        name: shown in the server's monitoring.
+        notice: told of errors and of lost and regained connections: (kind, text).
+        attempts_max: first connection only; afterwards it reconnects for ever.
+        credentials: `user`, `password`, `token`, `user_credentials`, `nkeys_seed`, `tls`.
+
+    Raises:
+        BusUnreachableError: every attempt failed.
+
+    """
+    holder: list[Bus] = []
+
+    async def on_error(error: Exception) -> None:
+        notice("error", f"{type(error).__name__}: {error}")
+
+    async def on_disconnect() -> None:
+        notice("disconnected", url)
+
+    async def on_reconnect() -> None:
+        for bus in holder:
+            bus.generation += 1
+        notice("reconnected", url)
+
+    async def on_close() -> None:
+        for bus in holder:
+            bus.closed.set()
+
+    for attempt in range(1, attempts_max + 1):
+        client = Client()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await client.connect(
+                    servers=url.split(","),
+                    name=name,
+                    error_cb=on_error,
+                    disconnected_cb=on_disconnect,
+                    reconnected_cb=on_reconnect,
+                    closed_cb=on_close,
+                    max_reconnect_attempts=1,  # for the first connection; see below
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # takes floats
+                    ping_interval=PING_INTERVAL_S,
+                    max_outstanding_pings=2,
+                    connect_timeout=2,
+                    pending_size=PENDING_BYTES_MAX,
+                    allow_reconnect=True,
+                    **credentials,
+                )
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            await _discard(client)
+            if attempt == attempts_max:
+                message = f"cannot reach NATS at {url}: {error or type(error).__name__}"
+                raise BusUnreachableError(message) from error
+            await asyncio.sleep(RECONNECT_WAIT_S)
+            continue
+        client.options["max_reconnect_attempts"] = -1
+        bus = Bus(client, notice)
+        holder.append(bus)
+        return bus
+    message = "attempts_max must be at least 1"
+    raise ValueError(message)
+
+
+async def _discard(client: Client) -> None:
+    try:
+        async with asyncio.timeout(1.0):
+            await client.close()
+    except (nats.errors.Error, OSError, TimeoutError):
+        pass
+
+
+def parse_headers(block: bytes) -> dict[str, str]:
+    """Return the headers of a raw NATS header block (as STREAM.MSG.GET gives it, decoded)."""
+    headers: dict[str, str] = {}
+    if not block.startswith(_HEADER_LINE):
+        return headers
+    for line in block.split(b"\r\n")[1:]:
+        name, found, value = line.partition(b":")
+        if found:
+            headers[name.decode()] = value.strip().decode()
+    return headers
+
+
+def _api_error(error: _ApiError, about: str) -> Exception:
+    text = f"{about}: {error.description} (code {error.code}, error {error.err_code})"
+    if error.err_code == WRONG_LAST_SEQUENCE:
+        return WrongSequenceError(text)
+    if error.code == 404:
+        return NotFoundError(text, code=error.code, error_code=error.err_code)
+    if error.code in {408, 503}:
+        return BusUnreachableError(text)
+    return BusRefusedError(text, code=error.code, error_code=error.err_code)
+
+
+def _translated(error: BaseException, about: str = "bus") -> Exception:
+    match error:
+        case nats.errors.TimeoutError() | TimeoutError():
+            return BusTimeoutError(f"{about}: no answer in time")
+        case nats.errors.NoRespondersError():
+            return BusUnreachableError(f"{about}: nobody answers there")
+        case _:
+            return BusUnreachableError(f"{about}: {type(error).__name__}: {error}")

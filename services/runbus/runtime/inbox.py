@@ -1,0 +1,159 @@
+"""The message loop: each message to its handler, and each outcome to one of three fates.
+
+Acknowledge after the effect; come back after a delay (`RetryableError`); or be set aside among
+the dead letters (`PoisonError`), which ends the run it belongs to where that is still possible.
+One bad message never holds up another. The only `except Exception` of the services is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+import structlog
+from msgspec import Struct
+from nats.aio.msg import Msg
+
+from runbus.contracts import envelope
+from runbus.contracts.envelope import Envelope, EnvelopeError
+from runbus.runtime.clock import Clock
+from runbus.runtime.errors import FatalError, PoisonError, RetryableError
+from runbus.runtime.logs import Log
+from runbus.runtime.pull import Puller
+from runbus.sdk.bus import Bus
+from runbus.sdk.errors import BusError
+from runbus.sdk.follow import ack_numbers, deliveries
+
+ACK_ACK = b"+ACK"
+ACK_TERMINATE = b"+TERM"
+ACK_PROGRESS = b"+WPI"
+
+# A handler that fails in a way nobody foresaw is tried this often, then set aside.
+UNFORESEEN_DELIVERIES_MAX = 5
+UNFORESEEN_DELAY_S = 1.0
+# A message that was delivered this often never got as far as an answer: it kills its process.
+DELIVERIES_MAX = 1000
+HANDLE_TIMEOUT_S = 25.0  # below the consumers' ack_wait of 30 s
+
+
+class Delivery(Struct, frozen=True):
+    """One message as a handler sees it."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    envelope: Envelope
+    sequence: int
+    deliveries: int
+    stored_at: datetime
+    reply: str
+
+
+Handler = Callable[[Delivery], Awaitable[str]]
+SetAside = Callable[[Delivery, str], Awaitable[None]]
+
+
+class Inbox:
+    """One durable consumer's messages on their way to one handler."""
+
+    def __init__(
+        self, bus: Bus, puller: Puller, log: Log, clock: Clock, *, set_aside: SetAside
+    ) -> None:
+        self._bus = bus
+        self._puller = puller
+        self._log = log
+        self._clock = clock
+        self._set_aside = set_aside
+
+    async def run(self, handler: Handler, stopping: asyncio.Event) -> None:
+        """Handle messages until told to stop.
+
+        Args:
+            handler: returns the outcome's word for the log; it returns only once the effect is
+                durable. Raises RetryableError, PoisonError or FatalError.
+            stopping: set on SIGTERM.
+
+        """
+
+        async def handle(msg: Msg) -> None:
+            await self._handle(handler, msg)
+
+        await self._puller.run(handle, stopping)
+
+    async def _handle(self, handler: Handler, msg: Msg) -> None:
+        started = self._clock.monotonic()
+        delivery = self._open(msg)
+        with structlog.contextvars.bound_contextvars(
+            subject=delivery.subject, event_id=delivery.envelope.id, delivery=delivery.deliveries
+        ):
+            outcome, reason = await self._fate(handler, delivery)
+            took_ms = round((self._clock.monotonic() - started) * 1000, 1)
+            level = self._log.info if reason is None else self._log.warning
+            extra = {} if reason is None else {"reason": reason}
+            level("message handled", outcome=outcome, duration_ms=took_ms, **extra)
+
+    async def _fate(self, handler: Handler, delivery: Delivery) -> tuple[str, str | None]:
+        """Handle one message and answer for it; return the outcome and, if bad, why."""
+        try:
+            if delivery.deliveries > DELIVERIES_MAX:
+                text = f"delivered {delivery.deliveries} times without an answer"
+                raise PoisonError(text)
+            async with asyncio.timeout(HANDLE_TIMEOUT_S):
+                outcome = await handler(delivery)
+        except RetryableError as error:
+            await self._answer(delivery, _nak(error.delay_s))
+            return "retried", str(error)
+        except PoisonError as error:
+            return await self._poison(delivery, str(error))
+        except TimeoutError:
+            await self._answer(delivery, _nak(UNFORESEEN_DELAY_S))
+            return "retried", f"took longer than {HANDLE_TIMEOUT_S:g} s"
+        except FatalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place, style.md (Errors)
+            self._log.exception("handler failed", error=type(error).__name__)
+            if delivery.deliveries < UNFORESEEN_DELIVERIES_MAX:
+                await self._answer(delivery, _nak(UNFORESEEN_DELAY_S * delivery.deliveries))
+                return "retried", f"{type(error).__name__}: {error}"
+            return await self._poison(delivery, f"{type(error).__name__}: {error}")
+        await self._answer(delivery, ACK_ACK)
+        return outcome, None
+
+    async def _poison(self, delivery: Delivery, reason: str) -> tuple[str, str]:
+        try:
+            await self._set_aside(delivery, reason)
+        except (RetryableError, BusError) as error:
+            await self._answer(delivery, _nak(5.0))
+            return "retried", f"cannot set aside ({error}): {reason}"
+        await self._answer(delivery, ACK_TERMINATE)
+        return "set aside", reason
+
+    async def _answer(self, delivery: Delivery, answer: bytes) -> None:
+        try:
+            await self._bus.send(delivery.reply, answer)
+        except BusError as error:  # it is delivered again, and handlers are idempotent
+            self._log.warning("acknowledgement not sent", error=str(error))
+
+    def _open(self, msg: Msg) -> Delivery:
+        headers = {str(name): value for name, value in (msg.headers or {}).items()}
+        try:
+            found, data = envelope.open_message(headers, msg.data)
+        except EnvelopeError:
+            # The handler meets the raw body and says what is wrong with it.
+            found, data = Envelope(id="", type="", source=""), msg.data
+        sequence, _, stored_ns, _ = ack_numbers(msg.reply)
+        return Delivery(
+            subject=msg.subject,
+            data=data,
+            headers=headers,
+            envelope=found,
+            sequence=sequence,
+            deliveries=deliveries(msg.reply),
+            stored_at=datetime.fromtimestamp(stored_ns / 1e9, tz=self._clock.now().tzinfo),
+            reply=msg.reply,
+        )
+
+
+def _nak(delay_s: float) -> bytes:
+    return b'-NAK {"delay": %d}' % int(delay_s * 1e9)

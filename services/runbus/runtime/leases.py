@@ -1,0 +1,118 @@
+"""Leases: who owns what, in the bucket `leases`.
+
+A lease is a key with a time to live, created once and renewed by compare-and-set; its revision is
+the fencing token. Written as raw messages, because the client library's key-value `get` and
+`create` do not see the marker that an expired key leaves (reference: pitfall 3 of the client).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from runbus.contracts.streams import LEASES_BUCKET
+from runbus.runtime.clock import Clock
+from runbus.runtime.logs import Log
+from runbus.sdk.bus import EXPECTED_SEQUENCE, Bus
+from runbus.sdk.errors import BusError, WrongSequenceError
+
+TTL_S = 3
+RENEW_S = TTL_S / 3
+_STREAM = f"KV_{LEASES_BUCKET}"
+_TTL_HEADER = "Nats-TTL"
+_OPERATION = "KV-Operation"
+_MARKER = "Nats-Marker-Reason"
+
+
+class Lease:
+    """One key that at most one process holds."""
+
+    def __init__(self, bus: Bus, key: str, owner: str, clock: Clock, log: Log) -> None:
+        self._bus = bus
+        self._subject = f"$KV.{LEASES_BUCKET}.{key}"
+        self._owner = owner.encode()
+        self._clock = clock
+        self._log = log.bind(lease=key)
+        self.revision = 0
+        self._renewed_at = 0.0
+        self.lost = asyncio.Event()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lease is ours, by our own clock."""
+        return self.revision > 0 and self._clock.monotonic() - self._renewed_at < TTL_S
+
+    def ready_problem(self) -> str | None:
+        """Return why this process stands by; a standby is not ready for work, and says so."""
+        return None if self.is_held else "standing by: another replica holds the lease"
+
+    async def acquire(self, stopping: asyncio.Event) -> bool:
+        """Wait until the lease is ours; False when told to stop first."""
+        waiting = False
+        while not stopping.is_set():
+            asked_at = self._clock.monotonic()
+            try:
+                self.revision = await self._take()
+            except WrongSequenceError:
+                pass  # somebody else was faster
+            except BusError as error:
+                self._log.warning("lease not reached", error=str(error))
+            if self.revision:
+                self._renewed_at = asked_at
+                self._log.info("lease acquired", revision=self.revision)
+                return True
+            if not waiting:
+                self._log.info("lease is held by another replica")
+                waiting = True
+            await self._pause(stopping)
+        return False
+
+    async def keep(self, stopping: asyncio.Event) -> None:
+        """Renew until told to stop, then let go; sets `lost` and returns when it is taken."""
+        while not stopping.is_set():
+            await self._pause(stopping)
+            asked_at = self._clock.monotonic()
+            try:
+                self.revision = await self._write(self.revision)
+                self._renewed_at = asked_at
+            except WrongSequenceError:
+                self.revision = 0
+            except BusError as error:
+                self._log.warning("lease not renewed", error=str(error))
+            if not self.is_held:
+                self._log.warning("lease lost")
+                self.lost.set()
+                return
+
+    async def release(self) -> None:
+        """Let go at once, so that a standby need not wait for the time to live."""
+        if self.revision:
+            try:
+                await self._bus.publish(
+                    self._subject, b"", {EXPECTED_SEQUENCE: str(self.revision), _OPERATION: "DEL"}
+                )
+            except BusError:
+                pass  # it expires by itself
+            self.revision = 0
+
+    async def _take(self) -> int:
+        """Create the lease where nobody holds it; 0 while somebody does."""
+        last = await self._bus.last_message(_STREAM, self._subject)
+        if last is None:
+            return await self._write(0)
+        if _MARKER in last.headers or last.headers.get(_OPERATION) in {"DEL", "PURGE"}:
+            return await self._write(last.sequence)
+        if last.data == self._owner:  # our own, from before a restart under the same name
+            return await self._write(last.sequence)
+        return 0
+
+    async def _write(self, expected: int) -> int:
+        headers = {EXPECTED_SEQUENCE: str(expected), _TTL_HEADER: f"{TTL_S}s"}
+        return await self._bus.publish(self._subject, self._owner, headers, timeout_s=RENEW_S)
+
+    @staticmethod
+    async def _pause(stopping: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(RENEW_S):
+                await stopping.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,222 @@
+"""The run log: each run's events, stored with compare-and-set on the run's last sequence.
+
+The one place that publishes events. It checks the transition table, gives an event its id, and
+resolves what a publish leaves open: a timeout or a wrong last sequence is settled by reading the
+stream's leader, never a bucket or a direct get, which may lag (ADR-0004).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Struct
+
+from runbus.contracts import codec, envelope, subjects
+from runbus.contracts.envelope import Envelope
+from runbus.contracts.events import RunEvent, ce_type
+from runbus.contracts.identity import child_traceparent, event_id
+from runbus.contracts.states import EventType
+from runbus.contracts.status import RunStatus
+from runbus.contracts.streams import EVENTS
+from runbus.contracts.transitions import Publisher, check_transition
+from runbus.runtime.clock import Clock
+from runbus.runtime.errors import PoisonError, RetryableError
+from runbus.sdk.bus import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, Bus, StoredMessage
+from runbus.sdk.errors import (
+    BusError,
+    BusRefusedError,
+    BusTimeoutError,
+    BusUnreachableError,
+    WrongSequenceError,
+)
+
+PUBLISH_TIMEOUT_S = 3.0
+# An election of a stream's leader takes 5 to 7 seconds: try for longer than that.
+PUBLISH_BUDGET_S = 10.0
+PUBLISH_RETRY_S = 0.2
+
+
+class RunRecord(Struct, frozen=True, kw_only=True):
+    """The newest event of a run as the leader has it."""
+
+    sequence: int
+    event_type: str
+    event_id: str
+    status: RunStatus
+    traceparent: str | None = None
+    found_stored: bool = False  # publish: the very same transition had been stored before
+
+
+class StaleError(Exception):
+    """The run moved on before the event could be stored; `newest` is where it stands."""
+
+    def __init__(self, newest: RunRecord | None) -> None:
+        super().__init__("the run has moved on")
+        self.newest = newest
+
+
+class RunLog:
+    """Reads and writes events of runs, for one publisher."""
+
+    def __init__(self, bus: Bus, publisher: Publisher, clock: Clock) -> None:
+        self._bus = bus
+        self._publisher = publisher
+        self._clock = clock
+
+    async def newest(self, project: str, run_id: str) -> RunRecord | None:
+        """Return where a run stands, from the leader; None for a run nobody knows.
+
+        Raises:
+            RetryableError: the bus did not answer.
+            PoisonError: the newest event cannot be read.
+
+        """
+        wildcard = subjects.events_of_run(project, run_id)
+        try:
+            message = await self._bus.last_message(EVENTS, wildcard)
+        except BusError as error:
+            text = f"cannot read the newest event of {run_id}: {error}"
+            raise RetryableError(text) from error
+        return record_of(message) if message is not None else None
+
+    async def event(
+        self, project: str, run_id: str, shard: str, event_type: EventType
+    ) -> RunEvent | None:
+        """Return a run's newest event of one type, from the leader."""
+        subject = subjects.event(project, run_id, shard, event_type)
+        try:
+            message = await self._bus.last_message(EVENTS, subject)
+        except BusError as error:
+            text = f"cannot read the {event_type.value} event of {run_id}: {error}"
+            raise RetryableError(text) from error
+        try:
+            return codec.decode_event(event_type, message.data) if message is not None else None
+        except codec.BrokenMessageError as error:
+            raise PoisonError(str(error)) from error
+
+    async def publish(
+        self,
+        event_type: EventType,
+        event: RunEvent,
+        before: RunRecord | None,
+        *,
+        traceparent: str | None = None,
+        salt: str = "",
+    ) -> RunRecord:
+        """Store one transition and return it as the run's newest record.
+
+        Args:
+            event_type: the type.
+            event: the body.
+            before: what was judged by; its sequence is the expected one, 0 for None.
+            traceparent: of the message being handled; default: the record's own.
+            salt: added to the event's id where two different bodies could claim one transition
+                (two documents under one idempotency key).
+
+        Raises:
+            StaleError: the run moved on; decide again on its `newest`.
+            RetryableError: the bus did not answer within the budget.
+            IllegalTransitionError: the table does not allow it.
+
+        """
+        status = event.status
+        previous = before.status if before is not None else None
+        check_transition(previous, event_type, status, self._publisher)
+        expected = before.sequence if before is not None else 0
+        own_id = event_id(status.run_id, status.attempt, event_type, expected) + salt
+        parent = traceparent or (before.traceparent if before is not None else None)
+        trace = child_traceparent(parent, status.run_id, own_id)
+        sequence, found_stored = await self._store(event_type, event, own_id, expected, trace)
+        return RunRecord(
+            sequence=sequence,
+            event_type=event_type.value,
+            event_id=own_id,
+            status=status,
+            traceparent=trace,
+            found_stored=found_stored,
+        )
+
+    async def _store(
+        self, event_type: EventType, event: RunEvent, own_id: str, expected: int, trace: str
+    ) -> tuple[int, bool]:
+        status = event.status
+        subject = subjects.event(status.project, status.run_id, status.shard, event_type)
+        headers = self._headers(event_type, status, own_id, expected, trace)
+        body = codec.encode(event)
+        give_up_at = self._clock.monotonic() + PUBLISH_BUDGET_S
+        while True:
+            try:
+                sequence = await self._bus.publish(
+                    subject, body, headers, timeout_s=PUBLISH_TIMEOUT_S
+                )
+            except WrongSequenceError:
+                newest = await self.newest(status.project, status.run_id)
+                if newest is not None and newest.event_id == own_id:
+                    return newest.sequence, True
+                raise StaleError(newest) from None
+            except (BusTimeoutError, BusUnreachableError) as error:
+                # Stored or not: the same id with the same expectation may be sent again, and
+                # answers "wrong last sequence" if it was.
+                if self._clock.monotonic() >= give_up_at:
+                    text = f"cannot store {event_type.value} of {status.run_id}: {error}"
+                    raise RetryableError(text) from error
+                await asyncio.sleep(PUBLISH_RETRY_S)
+            except BusRefusedError as error:
+                text = f"the bus refused {event_type.value} of {status.run_id}: {error}"
+                raise RetryableError(text, delay_s=5.0) from error
+            else:
+                return sequence, False
+
+    def _headers(
+        self, event_type: EventType, status: RunStatus, own_id: str, expected: int, trace: str
+    ) -> dict[str, str]:
+        headers = envelope.to_headers(
+            Envelope(
+                id=own_id,
+                type=ce_type(event_type),
+                source=f"/runbus/{self._publisher.value}",
+                subject=f"{status.project}/{status.run_id}",
+                time=self._clock.now(),
+                traceparent=trace,
+            )
+        )
+        headers[EXPECTED_SEQUENCE] = str(expected)
+        headers[EXPECTED_SUBJECT] = subjects.events_of_run(status.project, status.run_id)
+        return headers
+
+
+def record_of(message: StoredMessage, *, sequence: int | None = None) -> RunRecord:
+    """Return the record of an event's message.
+
+    Args:
+        message: from the events stream, or from a bucket that the server fills from it.
+        sequence: the event's own sequence where the message is a bucket's.
+
+    Raises:
+        PoisonError: the message cannot be read.
+
+    """
+    attributes = envelope.from_headers(message.headers)
+    try:
+        status = codec.decode_status(message.data)
+    except codec.BrokenMessageError as error:
+        text = f"sequence {message.sequence} on {message.subject}: {error}"
+        raise PoisonError(text) from error
+    return RunRecord(
+        sequence=message.sequence if sequence is None else sequence,
+        event_type=message.subject.rpartition(".")[2],
+        event_id=attributes.id,
+        status=status,
+        traceparent=attributes.traceparent,
+    )
+
+
+def source_sequence(message: StoredMessage) -> int:
+    """Return the sequence an event had in RUNBUS_EVENTS, from a sourced bucket's message.
+
+    The bucket's own sequence differs from it on any system but a fresh one. The header is
+    `Nats-Stream-Source: <stream> <sequence> <filter> <transform> <subject> ...`.
+    """
+    header = envelope.header(message.headers, "Nats-Stream-Source") or ""
+    tokens = header.split(" ")
+    return int(tokens[1]) if len(tokens) > 1 else 0

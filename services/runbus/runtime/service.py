@@ -1,0 +1,210 @@
+"""The life of a service process: settings, logs, bus, health, work, and a clean end.
+
+SIGTERM sets `stopping`: the service stops pulling, finishes what is in hand, lets its leases go
+and exits within `drain_s`. A lost bus connection that is closed for good, or a FatalError, ends
+the process with exit code 1; the platform starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import uvloop
+from msgspec import Struct
+
+from runbus.contracts.streams import consumer
+from runbus.contracts.transitions import Publisher
+from runbus.runtime import config as settings
+from runbus.runtime import logs
+from runbus.runtime.clock import Clock, SystemClock
+from runbus.runtime.config import ConfigError, ServiceConfig
+from runbus.runtime.deadletters import DeadLetters
+from runbus.runtime.errors import FatalError
+from runbus.runtime.health import Health
+from runbus.runtime.inbox import Inbox
+from runbus.runtime.logs import Log
+from runbus.runtime.pull import Puller
+from runbus.runtime.runlog import RunLog
+from runbus.sdk.bus import Bus, connect
+from runbus.sdk.errors import BusError, BusUnreachableError
+
+T = TypeVar("T", bound=ServiceConfig)
+
+CONNECT_ATTEMPTS_MAX = 240  # a minute: the bus may start after the service
+PING_EVERY_S = 2.0
+SILENT_READY_S = 5.0
+SILENT_FATAL_S = 60.0
+
+
+class Service(Struct, Generic[T]):
+    """What a service's own `run` gets: its settings and everything connected."""
+
+    publisher: Publisher
+    config: T
+    bus: Bus
+    clock: Clock
+    log: Log
+    health: Health
+    run_log: RunLog
+    dead_letters: DeadLetters
+    stopping: asyncio.Event
+
+    def inbox(self, consumer_name: str, *, in_hand_max: int) -> Inbox:
+        """Return the inbox of one durable consumer, with its readiness check."""
+        spec = consumer(consumer_name)
+        puller = Puller(self.bus, spec.stream, spec.name, in_hand_max=in_hand_max)
+        self.health.add(f"consumer {spec.name}", puller.ready_problem)
+        return Inbox(self.bus, puller, self.log, self.clock, set_aside=self.dead_letters.set_aside)
+
+
+def main(
+    publisher: Publisher, config_type: type[T], run: Callable[[Service[T]], Awaitable[None]]
+) -> None:
+    """Run a service until SIGTERM; exits the process.
+
+    Args:
+        publisher: which service this is.
+        config_type: its settings.
+        run: its work; returns when `stopping` is set and everything in hand is done.
+
+    """
+    try:
+        config = settings.load(config_type, os.environ)
+    except ConfigError as error:
+        sys.stderr.write(f"{publisher.value}: settings that cannot be used:\n{error}\n")
+        sys.exit(2)
+    sys.exit(uvloop.run(_live(publisher, config, run)))
+
+
+async def _live(
+    publisher: Publisher, config: T, run: Callable[[Service[T]], Awaitable[None]]
+) -> int:
+    log = logs.set_up(publisher.value, config.log_level, config.instance)
+    clock = SystemClock()
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        bus = await _connect(publisher, config, log)
+    except BusUnreachableError as error:
+        log.error("cannot reach the bus", error=str(error))
+        return 1
+    try:
+        return await _serve(publisher, config, run, bus, clock, log, stopping)
+    finally:
+        await bus.close()
+        log.info("stopped")
+
+
+async def _connect(publisher: Publisher, config: ServiceConfig, log: Log) -> Bus:
+    def notice(kind: str, text: str) -> None:
+        log.warning("bus connection", kind=kind, text=text)
+
+    credentials = {"user_credentials": config.nats_credentials} if config.nats_credentials else {}
+    return await connect(
+        config.nats_url,
+        name=publisher.value,
+        notice=notice,
+        attempts_max=CONNECT_ATTEMPTS_MAX,
+        **credentials,
+    )
+
+
+async def _serve(
+    publisher: Publisher,
+    config: T,
+    run: Callable[[Service[T]], Awaitable[None]],
+    bus: Bus,
+    clock: Clock,
+    log: Log,
+    stopping: asyncio.Event,
+) -> int:
+    run_log = RunLog(bus, publisher, clock)
+    health = Health(clock)
+    service = Service(
+        publisher=publisher,
+        config=config,
+        bus=bus,
+        clock=clock,
+        log=log,
+        health=health,
+        run_log=run_log,
+        dead_letters=DeadLetters(bus, run_log, publisher, clock),
+        stopping=stopping,
+    )
+    async with health.serve(config.health_host, config.health_port) as port:
+        if config.health_file:
+            Path(config.health_file).write_text(f"http://{config.health_host}:{port}\n")
+        log.info("started", health_port=port, bus=bus.url)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beat = tasks.create_task(health.beat())
+                watchdog = tasks.create_task(_watch_bus(service))
+                work = tasks.create_task(_work(service, run))
+                await work
+                beat.cancel()
+                watchdog.cancel()
+        except* ConfigError as group:
+            log.error("settings that cannot be used", error=_first(group))
+            return 2
+        except* (FatalError, BusError) as group:
+            log.error("cannot go on", error=_first(group))
+            return 1
+    return 0
+
+
+async def _work(service: Service[T], run: Callable[[Service[T]], Awaitable[None]]) -> None:
+    """Run the service; after SIGTERM it has `drain_s` to come to its end."""
+    work = asyncio.timeout(None)
+
+    async def limit() -> None:
+        await service.stopping.wait()
+        service.log.info("stopping", drain_s=service.config.drain_s)
+        work.reschedule(asyncio.get_running_loop().time() + service.config.drain_s)
+
+    async with asyncio.TaskGroup() as tasks:
+        limiter = tasks.create_task(limit())
+        try:
+            async with work:
+                await run(service)
+        except TimeoutError:
+            service.log.warning("not everything in hand was finished in time")
+        limiter.cancel()
+
+
+async def _watch_bus(service: Service[T]) -> None:
+    """Ping the server: a connection can look alive while nothing answers."""
+    heard_at = service.clock.monotonic()
+
+    def problem() -> str | None:
+        silent_s = service.clock.monotonic() - heard_at
+        return None if silent_s < SILENT_READY_S else f"no answer for {silent_s:.0f} s"
+
+    service.health.add("bus", problem)
+    while True:
+        if service.bus.closed.is_set():
+            text = "the connection to the bus is closed for good"
+            raise FatalError(text)
+        try:
+            await service.bus.ping()
+            heard_at = service.clock.monotonic()
+        except BusError:
+            silent_s = service.clock.monotonic() - heard_at
+            if service.bus.is_connected and silent_s > SILENT_FATAL_S:
+                text = f"the bus has not answered for {silent_s:.0f} s on a connection that is up"
+                raise FatalError(text) from None
+        await asyncio.sleep(PING_EVERY_S)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
