@@ -7,7 +7,7 @@ work queue RUNBUS_COMMANDS until they are carried out.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -37,7 +37,7 @@ class AbortRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     requested_at: datetime | None = None
 
 
-class CleanUpCause(str, Enum):
+class CleanUpCause(StrEnum):
     """Why an object has to go."""
 
     ABORTING = "aborting"

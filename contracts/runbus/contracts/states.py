@@ -7,10 +7,10 @@ instead of failing, because msgspec refuses an enum member it does not know.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 
-class RunState(str, Enum):
+class RunState(StrEnum):
     """Where a run stands. Final states are never left."""
 
     ACCEPTED = "accepted"
@@ -56,7 +56,7 @@ PENDING_STATES = frozenset(
 OBJECT_STATES = frozenset({RunState.ADMITTED, RunState.HELD, RunState.RUNNING}) | PENDING_STATES
 
 
-class EventType(str, Enum):
+class EventType(StrEnum):
     """The event types of release 1; also the last token of an event's subject."""
 
     ACCEPTED = "accepted"
@@ -78,7 +78,7 @@ class EventType(str, Enum):
     ABORTED = "aborted"
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What sort of run a document asks for."""
 
     JOB = "job"
@@ -94,7 +94,7 @@ class Kind(str, Enum):
         return cls.UNKNOWN
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     """What one pod of a run is for."""
 
     MAIN = "main"
@@ -111,7 +111,7 @@ class Role(str, Enum):
         return cls.UNKNOWN
 
 
-class OutcomeClass(str, Enum):
+class OutcomeClass(StrEnum):
     """Whose fault the end of an attempt was: the program and its settings, or the platform."""
 
     USER = "user"
@@ -123,7 +123,7 @@ class OutcomeClass(str, Enum):
         return cls.UNKNOWN
 
 
-class Threshold(str, Enum):
+class Threshold(StrEnum):
     """The states that can have a limit, and the two limits that belong to no single state."""
 
     QUEUED = "queued"
@@ -141,7 +141,7 @@ class Threshold(str, Enum):
         return cls.UNKNOWN
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Reason codes that runbus itself gives. Kubernetes' own reasons are passed on as they are."""
 
     # queued

@@ -6,7 +6,7 @@ deleted by runbus; an upgrade only changes what may be changed in place.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 from msgspec import Struct
 
@@ -28,7 +28,7 @@ LEASES_BUCKET = "leases"
 MAX_MESSAGE_BYTES = 1024 * 1024
 
 
-class Retention(str, Enum):
+class Retention(StrEnum):
     """What removes a message from a stream."""
 
     LIMITS = "limits"

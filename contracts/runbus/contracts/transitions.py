@@ -8,7 +8,7 @@ service is a loud error there and never an illegal history on the bus.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import Enum
+from enum import Enum, StrEnum
 
 from msgspec import Struct
 
@@ -25,7 +25,7 @@ from runbus.contracts.status import RetryPolicy, RunStatus
 _S = RunState
 
 
-class Publisher(str, Enum):
+class Publisher(StrEnum):
     """The services that publish events of runs."""
 
     SPEC_VALIDATOR = "spec-validator"

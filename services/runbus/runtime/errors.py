@@ -16,4 +16,4 @@ class PoisonError(Exception):
 
 
 class FatalError(Exception):
-    """This process cannot go on; the platform restarts it."""
+    """The process cannot go on; the platform restarts it."""

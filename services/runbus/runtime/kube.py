@@ -58,7 +58,7 @@ class KubeExpiredError(KubeError):
 
 
 class KubeUnavailableError(KubeError):
-    """429, 5xx, 401, timeouts and broken connections: may pass; `retry_after_s` if the server says."""
+    """429, 5xx, 401, timeouts, broken connections: may pass; `retry_after_s` if the server says."""
 
 
 class _Details(Struct):

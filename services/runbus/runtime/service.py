@@ -141,7 +141,7 @@ async def _serve(
     )
     async with health.serve(config.health_host, config.health_port) as port:
         if config.health_file:
-            Path(config.health_file).write_text(f"http://{config.health_host}:{port}\n")
+            await asyncio.to_thread(_write_address, config, port)
         log.info("started", health_port=port, bus=bus.url)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -158,6 +158,10 @@ async def _serve(
             log.error("cannot go on", error=_first(group))
             return 1
     return 0
+
+
+def _write_address(config: ServiceConfig, port: int) -> None:
+    Path(config.health_file).write_text(f"http://{config.health_host}:{port}\n")
 
 
 async def _work(service: Service[T], run: Callable[[Service[T]], Awaitable[None]]) -> None:
