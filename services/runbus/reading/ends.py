@@ -185,6 +185,7 @@ def _failed(
         outcome_class=OutcomeClass.INFRASTRUCTURE if blamed else OutcomeClass.USER,
         container=shown.name,
         image=shown.spec.image,
+        of_main=shown is containers.main,
         exit_code=end.exit_code if end else None,
         started_at=first_start(shown),
         finished_at=finished,

@@ -8,6 +8,8 @@ only when that container runs, has ended, or waits for something else. Must not 
 
 from __future__ import annotations
 
+import re
+
 from runbus.contracts.states import RunState
 from runbus.reading.containers import Container, Containers
 from runbus.reading.model import Reading, Sticky
@@ -23,6 +25,8 @@ IMAGE_REASONS = NEVER_HEALS | {
     "SignatureValidationFailed",
 }
 _BETWEEN_TRIES = frozenset({"ContainerCreating", "PodInitializing", ""})
+# What a kubelet says between two tries where it does not repeat the cause.
+_BARE_BACK_OFF = re.compile(r'Back-off pulling image "[^"]*"\s*')
 
 
 def read_image_wait(containers: Containers, before: Sticky | None) -> Reading | None:
@@ -49,6 +53,7 @@ def read_image_wait(containers: Containers, before: Sticky | None) -> Reading | 
         message=message,
         container=container.name,
         image=container.spec.image,
+        of_main=container is containers.main,
         never_heals=reason in NEVER_HEALS,
     )
 
@@ -70,5 +75,5 @@ def _still_sticky(containers: Containers, before: Sticky | None) -> Container | 
 
 def _telling(now: str, recorded: str) -> str:
     """Keep the message with the cause: a bare `Back-off pulling image "x"` names none."""
-    names_cause = now.strip() and not (now.startswith("Back-off") and now.rstrip().endswith('"'))
+    names_cause = now.strip() and not _BARE_BACK_OFF.fullmatch(now)
     return now if names_cause or not recorded else recorded

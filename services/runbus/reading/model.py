@@ -37,7 +37,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One pod as a state of its run (docs/ARCHITECTURE.md, From a pod to a state).
 
     `reason` is a code (Kubernetes' own or one of `Reason`), empty where there is none; `message` is
-    its full text. `container` is the one the reading is about, `image` what it was asked to run.
+    its full text. `container` is the one the reading is about, `image` what it was asked to run,
+    `of_main` whether it is the main one.
     `own_timestamp` is the pod's own word on when this state was entered, whole seconds, None where
     a pod does not tell (image, held). `deleted_at` is when its deletion was asked for.
     """
@@ -48,6 +49,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     outcome_class: OutcomeClass | None = None
     container: str = ""
     image: str = ""
+    of_main: bool = True
     exit_code: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

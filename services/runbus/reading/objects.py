@@ -9,7 +9,6 @@ Must not know: how the bytes were fetched, what a state is, or what any field me
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -344,7 +343,10 @@ def decode_kube_event_list(body: JsonBytes) -> KubeEventList:
 
 def pod_from_document(document: object) -> Pod:
     """Turn a document parsed from YAML or JSON into a pod. Raises UnreadableObjectError."""
-    return _fit(lambda given: msgspec.convert(given, Pod), document)
+    try:
+        return msgspec.convert(document, Pod)
+    except msgspec.ValidationError:
+        return _fit(document, Pod)
 
 
 def _decode(decoder: msgspec.json.Decoder[Decoded], body: JsonBytes) -> Decoded:
@@ -355,12 +357,12 @@ def _decode(decoder: msgspec.json.Decoder[Decoded], body: JsonBytes) -> Decoded:
             document = msgspec.json.decode(body)  # slower, for the few servers that send nulls
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableObjectError(f"not JSON: {error}") from error
-    return _fit(lambda given: msgspec.convert(given, decoder.type), document)
+    return _fit(document, decoder.type)
 
 
-def _fit(convert: Callable[[object], Decoded], document: object) -> Decoded:
+def _fit(document: object, wanted: type[Decoded]) -> Decoded:
     try:
-        return convert(_without_nulls(document))
+        return msgspec.convert(_without_nulls(document), wanted)
     except (msgspec.ValidationError, RecursionError) as error:
         raise UnreadableObjectError(str(error)) from error
 

@@ -55,7 +55,11 @@ def read_gone(pod: Pod, *, main_names: Sequence[str] = MAIN_NAMES) -> Reading:
     An end that was seen stays as it was. Otherwise: disrupted or lost with its node, deleted by
     somebody (PodDeleted, class user), or vanished for no reason seen (PodLost, infrastructure).
     """
-    seen = read_pod(pod, main_names=main_names)
+    return gone(read_pod(pod, main_names=main_names))
+
+
+def gone(seen: Reading) -> Reading:
+    """Turn the last reading of a pod into what it counts as, now that the pod is gone."""
     if seen.ended:
         return replace(seen, pod_ended=True)
     ending = seen.ends_as or EndsAs(
@@ -71,6 +75,7 @@ def read_gone(pod: Pod, *, main_names: Sequence[str] = MAIN_NAMES) -> Reading:
         outcome_class=ending.outcome_class,
         container=seen.container,
         image=seen.image,
+        of_main=seen.of_main,
         started_at=seen.started_at,
         ended=True,
         pod_ended=True,
@@ -160,6 +165,7 @@ def _read_scheduled(containers: Containers, scheduled: Condition) -> Reading:
         message=message,
         container=container.name,
         image=container.spec.image,
+        of_main=container is containers.main,
         own_timestamp=max((each for each in moments if each is not None), default=None),
     )
 
