@@ -26,6 +26,7 @@ class Container(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
+        """Its name, as in the spec."""
         return self.spec.name
 
     @property
@@ -35,10 +36,12 @@ class Container(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def running(self) -> Running | None:
+        """Since when it runs, if it does."""
         return self.status.state.running
 
     @property
     def terminated(self) -> Terminated | None:
+        """How it ended, if it has (it may be started again)."""
         return self.status.state.terminated
 
     @property
@@ -54,6 +57,7 @@ class Container(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def waiting_message(self) -> str:
+        """What was said about why it waits."""
         waiting = self.status.state.waiting
         return waiting.message if waiting and self.waits else ""
 
