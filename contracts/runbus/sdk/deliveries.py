@@ -1,0 +1,78 @@
+"""From the messages that a follower delivers to runs and events, as they come.
+
+Must not know subjects, or what asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from runbus.contracts import codec
+from runbus.sdk.bus import StoredMessage
+from runbus.sdk.errors import BusTimeoutError
+from runbus.sdk.follow import Follower
+from runbus.sdk.runs import EventRecord, RunRecord, event_of, record_of
+
+READ_TIMEOUT_S = 10.0
+# How often a reader looks whether it has seen all that there is; deliveries wake it at once.
+CAUGHT_UP_POLL_S = 0.02
+
+
+async def every_event(follower: Follower) -> AsyncIterator[EventRecord]:
+    """Yield events for ever."""
+    while True:
+        for message in await follower.next_batch():
+            try:
+                yield event_of(message)
+            except codec.BrokenMessageError:
+                continue  # one that cannot be read must not end the watch
+
+
+async def events_until_final(follower: Follower) -> AsyncIterator[EventRecord]:
+    """Yield events up to a final one."""
+    async for event in every_event(follower):
+        yield event
+        if event.status.state.is_final:
+            return
+
+
+async def changes(follower: Follower) -> AsyncIterator[list[RunRecord]]:
+    """Yield all entries of the bucket of runs, then those that change, as they change."""
+    records: list[RunRecord] = []
+    async for message in until_caught_up(follower):
+        append_readable(records, message)
+    yield records
+    while True:
+        changed: list[RunRecord] = []
+        for message in await follower.next_batch():
+            append_readable(changed, message)
+        yield changed
+
+
+async def until_caught_up(follower: Follower) -> AsyncIterator[StoredMessage]:
+    """Yield what a stream holds, and end there.
+
+    Raises:
+        BusTimeoutError: nothing has come for too long, and there should be more.
+
+    """
+    loop = asyncio.get_running_loop()
+    heard_at = loop.time()
+    while True:
+        for message in await follower.next_batch(CAUGHT_UP_POLL_S):
+            heard_at = loop.time()
+            yield message
+        if follower.caught_up:
+            return
+        if loop.time() - heard_at > READ_TIMEOUT_S:
+            text = f"nothing has come from the stream for {READ_TIMEOUT_S:g} s"
+            raise BusTimeoutError(text)
+
+
+def append_readable(records: list[RunRecord], message: StoredMessage) -> None:
+    """Add an entry, unless it cannot be read: one must not hide all others."""
+    try:
+        records.append(record_of(message))
+    except codec.BrokenMessageError:
+        return
