@@ -7,7 +7,7 @@ work queue RUNBUS_COMMANDS until they are carried out.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct

@@ -148,3 +148,9 @@ EVENT_STRUCTS: dict[EventType, type[RunEvent]] = {
 def ce_type(event_type: EventType) -> str:
     """Return the CloudEvents type of an event type, with its version."""
     return f"dev.runbus.run.{event_type.value}.v1"
+
+
+def type_token(cloud_events_type: str) -> str:
+    """Return the event type's token of a CloudEvents type, whatever its version; else empty."""
+    tokens = cloud_events_type.split(".")
+    return tokens[3] if len(tokens) == 5 and tokens[:3] == ["dev", "runbus", "run"] else ""

@@ -7,7 +7,7 @@ instead of failing, because msgspec refuses an enum member it does not know.
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 
 class RunState(StrEnum):

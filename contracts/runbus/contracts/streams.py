@@ -6,7 +6,7 @@ deleted by runbus; an upgrade only changes what may be changed in place.
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 from msgspec import Struct
 

@@ -75,6 +75,11 @@ def events_of_project(project: str = ANY) -> str:
     return f"{ROOT}.run.{_project(project)}.*.*.*"
 
 
+def events_of_shard(shard: str) -> str:
+    """Return the wildcard over every event of one shard's runs."""
+    return f"{ROOT}.run.*.*.{shard}.*"
+
+
 def evidence(project: str = ANY, run_id: str = ANY) -> str:
     """Return the subject of a run's evidence."""
     return f"{ROOT}.evidence.{_project(project)}.{_run(run_id)}"

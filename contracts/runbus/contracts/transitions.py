@@ -8,7 +8,7 @@ service is a loud error there and never an illegal history on the bus.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 from msgspec import Struct
 

@@ -8,9 +8,11 @@ the fencing token. Written as raw messages, because the client library's key-val
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from runbus.contracts.streams import LEASES_BUCKET
 from runbus.runtime.clock import Clock
+from runbus.runtime.errors import FatalError
 from runbus.runtime.logs import Log
 from runbus.sdk.bus import EXPECTED_SEQUENCE, Bus
 from runbus.sdk.errors import BusError, WrongSequenceError
@@ -34,7 +36,6 @@ class Lease:
         self._log = log.bind(lease=key)
         self.revision = 0
         self._renewed_at = 0.0
-        self.lost = asyncio.Event()
 
     @property
     def is_held(self) -> bool:
@@ -67,31 +68,39 @@ class Lease:
         return False
 
     async def keep(self, stopping: asyncio.Event) -> None:
-        """Renew until told to stop, then let go; sets `lost` and returns when it is taken."""
+        """Renew until told to stop.
+
+        A lease that ran out while the bus was away is taken again if nobody else has.
+
+        Raises:
+            FatalError: another replica holds it now.
+
+        """
         while not stopping.is_set():
             await self._pause(stopping)
             asked_at = self._clock.monotonic()
             try:
-                self.revision = await self._write(self.revision)
+                await self._renew()
                 self._renewed_at = asked_at
-            except WrongSequenceError:
-                self.revision = 0
             except BusError as error:
                 self._log.warning("lease not renewed", error=str(error))
-            if not self.is_held:
-                self._log.warning("lease lost")
-                self.lost.set()
-                return
+
+    async def _renew(self) -> None:
+        try:
+            self.revision = await self._write(self.revision)
+        except WrongSequenceError:
+            self.revision = await self._take()
+            if not self.revision:
+                text = f"another replica holds the lease {self._subject}"
+                raise FatalError(text) from None
+            self._log.info("lease taken again", revision=self.revision)
 
     async def release(self) -> None:
         """Let go at once, so that a standby need not wait for the time to live."""
         if self.revision:
-            try:
-                await self._bus.publish(
-                    self._subject, b"", {EXPECTED_SEQUENCE: str(self.revision), _OPERATION: "DEL"}
-                )
-            except BusError:
-                pass  # it expires by itself
+            headers = {EXPECTED_SEQUENCE: str(self.revision), _OPERATION: "DEL"}
+            with contextlib.suppress(BusError):  # it expires by itself
+                await self._bus.publish(self._subject, b"", headers)
             self.revision = 0
 
     async def _take(self) -> int:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.envelope import Envelope
-from runbus.contracts.events import RunEvent, ce_type
+from runbus.contracts.events import RunEvent, ce_type, type_token
 from runbus.contracts.identity import child_traceparent, event_id
 from runbus.contracts.states import EventType
 from runbus.contracts.status import RunStatus
@@ -204,7 +204,7 @@ def record_of(message: StoredMessage, *, sequence: int | None = None) -> RunReco
         raise PoisonError(text) from error
     return RunRecord(
         sequence=message.sequence if sequence is None else sequence,
-        event_type=message.subject.rpartition(".")[2],
+        event_type=type_token(attributes.type),
         event_id=attributes.id,
         status=status,
         traceparent=attributes.traceparent,

@@ -1,0 +1,16 @@
+"""The labels and annotations that runbus puts on what it creates in Kubernetes."""
+
+from __future__ import annotations
+
+RUN_ID = "runbus.dev/run-id"
+PROJECT = "runbus.dev/project"
+KIND = "runbus.dev/kind"
+ROLE = "runbus.dev/role"
+ATTEMPT = "runbus.dev/attempt"
+SHARD = "runbus.dev/shard"
+PREFIX = "runbus.dev/"
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "runbus"
+
+STATE_THRESHOLDS_ANNOTATION = "runbus.dev/state-thresholds"

@@ -1,0 +1,57 @@
+"""PURE: what the aborter decides."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from runbus.contracts.status import RunStatus
+
+
+class Store(Struct, frozen=True):
+    """Store `aborting` with this status, then delete."""
+
+    status: RunStatus
+
+
+class Drop(Struct, frozen=True):
+    """Do nothing; `why` is the log's outcome."""
+
+    why: str
+
+
+class Wait(Struct, frozen=True):
+    """The run is not known yet: come back."""
+
+
+class Unknown(Struct, frozen=True):
+    """Nobody knows the run, and has not for long enough."""
+
+
+Verdict = Store | Drop | Wait | Unknown
+
+
+class Force(StrEnum):
+    """Whether a pod that does not go is deleted with grace 0."""
+
+    NO = "no"
+    YES = "yes"
+    NOT_YET = "not_yet"
+
+
+class DeleteOrder(Struct, frozen=True, kw_only=True):
+    """One delete with its preconditions. `grace_s` None leaves the pod its own grace."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str | None = None
+    grace_s: int | None = None
+
+
+class NodeView(Struct, frozen=True, kw_only=True):
+    """What is known of a pod's node: not there, or there and ready or not; None: not readable."""
+
+    exists: bool
+    ready: bool = False

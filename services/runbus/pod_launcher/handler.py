@@ -1,0 +1,136 @@
+"""The shell: an admitted event in, objects in Kubernetes, launched or launch_failed out."""
+
+from __future__ import annotations
+
+import msgspec
+from runbus.pod_launcher.manifest import render
+
+from runbus.contracts import codec
+from runbus.contracts.events import RunAdmitted, RunLaunched, RunLaunchFailed
+from runbus.contracts.states import EventType
+from runbus.contracts.status import PodRef
+from runbus.pod_launcher.decide import decide, launched, refused
+from runbus.pod_launcher.model import Drop
+from runbus.runtime.clock import Clock
+from runbus.runtime.errors import PoisonError, RetryableError
+from runbus.runtime.inbox import Delivery
+from runbus.runtime.kube import (
+    Kube,
+    KubeConflictError,
+    KubeError,
+    KubeNotFoundError,
+    KubeRefusedError,
+    KubeUnavailableError,
+)
+from runbus.runtime.logs import Log
+from runbus.runtime.runlog import RunLog, RunRecord, StaleError
+
+# From reading the run to the end of the create; an abort of an admitted run waits for it.
+CREATE_DEADLINE_S = 10.0
+RETRY_S = 1.0
+RETRY_MAX_S = 30.0
+
+
+class _Metadata(msgspec.Struct):
+    name: str = ""
+    uid: str = ""
+
+
+class _Created(msgspec.Struct):
+    metadata: _Metadata
+
+
+class Handler:
+    """Launches one run at a time for each message in hand."""
+
+    def __init__(self, run_log: RunLog, kube: Kube, clock: Clock, log: Log) -> None:
+        self._run_log = run_log
+        self._kube = kube
+        self._clock = clock
+        self._log = log
+
+    async def handle(self, delivery: Delivery) -> str:
+        """Launch the run that an admitted event is about.
+
+        Raises:
+            RetryableError: the API server or the bus could not be reached, or is too busy.
+            PoisonError: the event cannot be read.
+
+        """
+        try:
+            event = codec.decode_event(EventType.ADMITTED, delivery.data)
+        except codec.BrokenMessageError as error:
+            raise PoisonError(str(error)) from error
+        if not isinstance(event, RunAdmitted):
+            text = f"{delivery.subject} carries no admitted event"
+            raise PoisonError(text)
+        objects = self._render(event)
+        status = event.status
+        record = await self._run_log.newest(status.project, status.run_id)
+        newest = record.status if record is not None else None
+        decision = decide(status, newest, record.event_type if record is not None else "")
+        if isinstance(decision, Drop) or record is None:
+            return f"dropped: {decision.why if isinstance(decision, Drop) else 'unknown run'}"
+        return await self._launch(record, objects, delivery)
+
+    @staticmethod
+    def _render(event: RunAdmitted) -> list[dict[str, object]]:
+        status = event.status
+        return render(
+            event.document,
+            run_id=status.run_id,
+            attempt=status.attempt,
+            shard=status.shard,
+            namespace=status.namespace,
+        )
+
+    async def _launch(
+        self, record: RunRecord, objects: list[dict[str, object]], delivery: Delivery
+    ) -> str:
+        try:
+            pods = [await self._create(record, each) for each in objects]
+        except (KubeRefusedError, KubeNotFoundError) as error:
+            return await self._refused(record, error, delivery)
+        except KubeUnavailableError as error:
+            text = f"cannot create the objects of {record.status.run_id} now: {error}"
+            raise RetryableError(text, delay_s=_delay_s(error, delivery)) from error
+        event = RunLaunched(status=launched(record.status, tuple(pods)))
+        try:
+            await self._run_log.publish(
+                EventType.LAUNCHED, event, record, traceparent=delivery.envelope.traceparent
+            )
+        except StaleError:
+            return "created"  # the watcher was first, which is as good
+        return "launched"
+
+    async def _create(self, record: RunRecord, manifest: dict[str, object]) -> PodRef:
+        path = f"/api/v1/namespaces/{record.status.namespace}/pods"
+        metadata = msgspec.convert(manifest["metadata"], _Metadata)
+        try:
+            answer = await self._kube.request(
+                "POST", path, body=manifest, timeout_s=CREATE_DEADLINE_S
+            )
+        except KubeConflictError:
+            # Deterministic name: an earlier try of ours. The watcher tells if it is not.
+            return PodRef(name=metadata.name)
+        created = msgspec.json.decode(answer, type=_Created)
+        return PodRef(name=metadata.name, uid=created.metadata.uid)
+
+    async def _refused(self, record: RunRecord, error: KubeError, delivery: Delivery) -> str:
+        status = refused(record.status, error.message, self._clock.now())
+        try:
+            await self._run_log.publish(
+                EventType.LAUNCH_FAILED,
+                RunLaunchFailed(status=status),
+                record,
+                traceparent=delivery.envelope.traceparent,
+            )
+        except StaleError:
+            return "dropped: run moved on"
+        return "refused"
+
+
+def _delay_s(error: KubeUnavailableError, delivery: Delivery) -> float:
+    """Return the server's own Retry-After, else a delay that doubles with each delivery."""
+    doubled = RETRY_S * 2 ** min(delivery.deliveries - 1, 10)
+    return max(error.retry_after_s, min(doubled, RETRY_MAX_S))

@@ -1,0 +1,81 @@
+"""The events of our shards: first where every live run stands, then each event as it is stored.
+
+The start is the bucket `live`; the stream is followed from the last event that the bucket held
+when it was read, so that nothing falls between. It must not know what the events mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from runbus.contracts import subjects
+from runbus.contracts.streams import EVENTS, LIVE_BUCKET
+from runbus.runtime.errors import PoisonError
+from runbus.runtime.logs import Log
+from runbus.runtime.runlog import RunRecord, record_of, source_sequence
+from runbus.sdk.bus import Bus, StoredMessage
+from runbus.sdk.follow import follow
+
+LIVE_STREAM = f"KV_{LIVE_BUCKET}"
+
+OnRecord = Callable[[RunRecord], None]
+
+
+class LiveFeed:
+    """Where the runs of some shards stand, kept up to date."""
+
+    def __init__(self, bus: Bus, shards: Sequence[str] | None, log: Log) -> None:
+        self._bus = bus
+        self._shards = shards
+        self._log = log
+        self.loaded = asyncio.Event()
+
+    def ready_problem(self) -> str | None:
+        """Return why the feed is not complete yet."""
+        return None if self.loaded.is_set() else "the live runs are not loaded yet"
+
+    async def run(self, on_record: OnRecord) -> None:
+        """Load, then follow, until cancelled."""
+        next_sequence = await self._load(on_record)
+        self.loaded.set()
+        async with follow(
+            self._bus, EVENTS, self._event_filters(), next_sequence=next_sequence
+        ) as follower:
+            while True:
+                for message in await follower.next_batch():
+                    self._take(message, message.sequence, on_record)
+
+    async def _load(self, on_record: OnRecord) -> int:
+        """Read the bucket; return the sequence of the first event that it may not hold."""
+        info = await self._bus.api(f"STREAM.INFO.{LIVE_STREAM}")
+        # Read before the bucket: every event up to here is in it.
+        sourced = int((info.get("sources") or [{}])[0].get("seq") or 0)
+        loaded = 0
+        async with follow(self._bus, LIVE_STREAM, self._bucket_filters()) as follower:
+            while not follower.caught_up:
+                for message in await follower.next_batch(timeout_s=0.5):
+                    sequence = source_sequence(message)
+                    sourced = max(sourced, sequence)
+                    loaded += 1
+                    self._take(message, sequence, on_record)
+        self._log.info("live runs loaded", runs=loaded, next_sequence=sourced + 1)
+        return sourced + 1
+
+    def _take(self, message: StoredMessage, sequence: int, on_record: OnRecord) -> None:
+        try:
+            record = record_of(message, sequence=sequence)
+        except PoisonError as error:
+            self._log.error("unreadable event", error=str(error))
+            return
+        on_record(record)
+
+    def _event_filters(self) -> list[str]:
+        if self._shards is None:
+            return [subjects.events_of_project()]
+        return [subjects.events_of_shard(shard) for shard in self._shards]
+
+    def _bucket_filters(self) -> list[str]:
+        if self._shards is None:
+            return [f"$KV.{LIVE_BUCKET}.>"]
+        return [f"$KV.{LIVE_BUCKET}.{shard}.>" for shard in self._shards]

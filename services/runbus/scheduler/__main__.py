@@ -1,0 +1,55 @@
+"""Wiring of the scheduler: limits, lease, feed, rounds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runbus.runtime.settings import read_defaults
+
+from runbus.contracts.transitions import Publisher
+from runbus.runtime.leases import Lease
+from runbus.runtime.livefeed import LiveFeed
+from runbus.runtime.service import Service, main
+from runbus.runtime.workqueue import WorkQueue
+from runbus.scheduler.config import SchedulerConfig
+from runbus.scheduler.handler import ROUND, Handler
+from runbus.scheduler.model import Limits
+
+
+async def run(service: Service[SchedulerConfig]) -> None:
+    """Admit runs while the lease is ours."""
+    defaults = read_defaults(service.config.defaults_file)
+    limits = Limits(
+        concurrent_runs=defaults.limits.concurrent_runs,
+        by_project=defaults.concurrent_runs_by_project(),
+        priority_classes=defaults.allowed_priority_classes,
+    )
+    owner = service.config.instance or service.bus.new_inbox()
+    lease = Lease(service.bus, Publisher.SCHEDULER.value, owner, service.clock, service.log)
+    service.health.add("lease", lease.ready_problem)
+    try:
+        if await lease.acquire(service.stopping):
+            await _schedule(service, lease, limits)
+    finally:
+        await lease.release()
+
+
+async def _schedule(service: Service[SchedulerConfig], lease: Lease, limits: Limits) -> None:
+    queue = WorkQueue(service.clock, service.log)
+    handler = Handler(service.run_log, queue, limits, service.clock, service.log)
+    feed = LiveFeed(service.bus, None, service.log)
+    service.health.add("feed", feed.ready_problem)
+    async with asyncio.TaskGroup() as tasks:
+        background = [
+            tasks.create_task(feed.run(handler.on_record)),
+            tasks.create_task(lease.keep(service.stopping)),
+        ]
+        await feed.loaded.wait()
+        queue.add(ROUND)
+        await queue.run(handler.round, service.stopping, workers=1)
+        for task in background:
+            task.cancel()
+
+
+if __name__ == "__main__":
+    main(Publisher.SCHEDULER, SchedulerConfig, run)

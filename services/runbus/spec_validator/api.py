@@ -1,0 +1,75 @@
+"""The request-reply endpoints, as NATS micro services: found and measured by NATS' own tools.
+
+An endpoint of the client library handles one request after the other: each is handed to a task
+here, a bounded number at a time. A request that cannot be answered now gets an error answer, and
+its client tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nats.micro import add_service
+from nats.micro.request import Request
+from nats.micro.service import EndpointConfig, ServiceConfig
+
+from runbus.contracts import subjects
+from runbus.runtime.errors import PoisonError, RetryableError
+from runbus.runtime.logs import Log
+from runbus.sdk.bus import Bus
+
+VERSION = "1.0.0"
+NAME = "runbus-spec-validator"
+AT_ONCE_MAX = 128
+ANSWER_TIMEOUT_S = 15.0
+
+Answer = Callable[[str, dict[str, str], bytes], Awaitable[bytes]]
+
+
+class Api:
+    """Serves some verbs until told to stop."""
+
+    def __init__(self, bus: Bus, log: Log, verbs: dict[str, Answer]) -> None:
+        self._bus = bus
+        self._log = log
+        self._verbs = verbs
+        self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve; then let what is in hand be answered."""
+        config = ServiceConfig(
+            name=NAME, version=VERSION, description="submit and lint run documents"
+        )
+        service = await add_service(self._bus.native(), config)
+        async with asyncio.TaskGroup() as tasks:
+            for verb, answer in self._verbs.items():
+                await service.add_endpoint(
+                    EndpointConfig(
+                        name=verb, subject=subjects.api(verb), handler=self._taker(tasks, answer)
+                    )
+                )
+            await stopping.wait()
+            await service.stop()
+
+    def _taker(
+        self, tasks: asyncio.TaskGroup, answer: Answer
+    ) -> Callable[[Request], Awaitable[None]]:
+        async def take(request: Request) -> None:
+            await self._at_once.acquire()
+            tasks.create_task(self._answer(request, answer))
+
+        return take
+
+    async def _answer(self, request: Request, answer: Answer) -> None:
+        try:
+            headers = {str(name): text for name, text in (request.headers or {}).items()}
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await request.respond(await answer(request.subject, headers, request.data))
+        except (RetryableError, TimeoutError) as error:
+            self._log.warning("request not answered", subject=request.subject, reason=str(error))
+            await request.respond_error("503", "not now: try again")
+        except (PoisonError, subjects.SubjectError) as error:
+            await request.respond_error("400", str(error))
+        finally:
+            self._at_once.release()

@@ -1,0 +1,16 @@
+"""Settings of the spec-validator."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from runbus.runtime.config import ServiceConfig
+
+
+class ValidatorConfig(ServiceConfig, frozen=True, kw_only=True):
+    """What the spec-validator can be told."""
+
+    defaults_file: Annotated[str, Meta(description="defaults and allowed values")] = ""
+    in_hand_max: Annotated[int, Meta(description="documents in hand at once", ge=1)] = 128

@@ -1,0 +1,130 @@
+"""PURE: the verdict on a document, and on a request whose run exists already."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from runbus.contracts.deadlines import with_deadline
+from runbus.contracts.document import RunDocument
+from runbus.contracts.events import RunAccepted, RunRejected
+from runbus.contracts.identity import shard_of
+from runbus.contracts.states import Kind, Reason, RunState
+from runbus.contracts.status import RunStatus
+from runbus.contracts.violations import Violation, ViolationCode
+from runbus.settings.defaults import Defaults
+from runbus.settings.limits import limits_of
+from runbus.settings.reading import read_json
+from runbus.settings.resolve import Refused, Resolved, document_hash, resolve
+from runbus.spec_validator.model import Accept, Reject, Request, Verdict
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 256
+
+
+def judge(request: Request, run_id: str, defaults: Defaults, now: datetime) -> Verdict:
+    """Say whether a document becomes a run, with every violation if not."""
+    raw = read_json(request.body)
+    if isinstance(raw, Refused):
+        return reject(request, run_id, raw.violations, now)
+    problems = _key_violations(request.key)
+    resolved = resolve(
+        raw.value, project=request.project, defaults=defaults, default_user=request.user
+    )
+    if isinstance(resolved, Refused):
+        return reject(request, run_id, (*problems, *resolved.violations), now, raw.value)
+    if problems:
+        return reject(request, run_id, problems, now, raw.value)
+    event = RunAccepted(
+        status=_accepted_status(resolved, run_id, now),
+        document=resolved.document,
+        document_hash=document_hash(raw.value),
+        idempotency_key=request.key,
+        warnings=tuple(resolved.warnings),
+    )
+    return Accept(event)
+
+
+def reject(
+    request: Request,
+    run_id: str,
+    violations: tuple[Violation, ...],
+    now: datetime,
+    raw: object = None,
+) -> Reject:
+    """Return the rejection of a request."""
+    name = raw.get("name") if isinstance(raw, dict) else None
+    first = violations[0]
+    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+    status = RunStatus(
+        run_id=run_id,
+        project=request.project,
+        name=name if isinstance(name, str) else "",
+        user=request.user,
+        shard=shard_of(run_id),
+        state=RunState.REJECTED,
+        since=now,
+        reason=_reason(violations).value,
+        message=f"{first.path}: {first.code}{more}",
+        status_text=f"rejected: {first.path}: {first.hint or first.code}{more}",
+    )
+    return Reject(
+        RunRejected(status=status, violations=violations, idempotency_key=request.key)
+    )
+
+
+def is_same_request(accepted: RunAccepted, wanted: RunAccepted) -> bool:
+    """Say whether a stored run is the one that is asked for again."""
+    return (
+        accepted.idempotency_key == wanted.idempotency_key
+        and accepted.document_hash == wanted.document_hash
+    )
+
+
+def key_reused(key: str | None, run_id: str) -> Violation:
+    """Return the violation of a key that stands for another document already."""
+    return Violation(
+        path="/",
+        code=ViolationCode.IDEMPOTENCY_KEY_REUSED,
+        given=key,
+        hint=f"run {run_id} was accepted under this key with another document: use a new key",
+    )
+
+
+def _key_violations(key: str | None) -> tuple[Violation, ...]:
+    if key is None or 0 < len(key) <= IDEMPOTENCY_KEY_CHARACTERS_MAX:
+        return ()
+    violation = Violation(
+        path="/",
+        code=ViolationCode.INVALID_IDEMPOTENCY_KEY,
+        given=key[:40],
+        allowed=f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} characters",
+        hint="give the header Runbus-Idempotency-Key a shorter value, or leave it out",
+    )
+    return (violation,)
+
+
+def _reason(violations: tuple[Violation, ...]) -> Reason:
+    reused = any(each.code == ViolationCode.IDEMPOTENCY_KEY_REUSED for each in violations)
+    return Reason.KEY_REUSED if reused else Reason.INVALID_DOCUMENT
+
+
+def _accepted_status(resolved: Resolved, run_id: str, now: datetime) -> RunStatus:
+    document: RunDocument = resolved.document
+    limits = limits_of(document)
+    status = RunStatus(
+        run_id=run_id,
+        project=document.project or "",
+        name=document.name or "",
+        kind=Kind(document.kind),
+        user=document.user or "",
+        shard=shard_of(run_id),
+        namespace=resolved.namespace,
+        state=RunState.ACCEPTED,
+        since=now,
+        accepted_at=now,
+        status_text="accepted: waiting for the scheduler",
+        thresholds=limits.thresholds,
+        retry=limits.retry,
+        ttl_after_finish_s=limits.ttl_after_finish_s,
+        priority_class=document.priority_class,
+    )
+    return with_deadline(status)

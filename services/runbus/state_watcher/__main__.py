@@ -1,0 +1,82 @@
+"""Wiring of the state-watcher: lease, feed, watches, work queue."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runbus.contracts import labels
+from runbus.contracts.transitions import Publisher
+from runbus.runtime import kube
+from runbus.runtime.leases import Lease
+from runbus.runtime.livefeed import LiveFeed
+from runbus.runtime.service import Service, main
+from runbus.runtime.workqueue import WorkQueue
+from runbus.state_watcher.config import WatcherConfig
+from runbus.state_watcher.decide import Rules
+from runbus.state_watcher.handler import Handler
+from runbus.state_watcher.purging import LivePurger
+from runbus.state_watcher.watching import PodWatch
+
+# One owner of all 64 shards: its selector asks for every pod that has one.
+ALL_SHARDS = labels.SHARD
+
+
+async def run(service: Service[WatcherConfig]) -> None:
+    """Own all shards while the lease is ours; look after their runs."""
+    config, health = service.config, service.health
+    owner = config.instance or service.bus.new_inbox()
+    lease = Lease(service.bus, Publisher.STATE_WATCHER.value, owner, service.clock, service.log)
+    health.add("lease", lease.ready_problem)
+    cluster = await kube.connect(config)
+    try:
+        if await lease.acquire(service.stopping):
+            await _own(service, lease, cluster)
+    finally:
+        await lease.release()
+        await cluster.close()
+
+
+async def _own(service: Service[WatcherConfig], lease: Lease, cluster: kube.Kube) -> None:
+    config, health = service.config, service.health
+    scopes = config.namespaces or ("",)
+    queue = WorkQueue(service.clock, service.log)
+    rules = Rules(
+        abort_never_pullable=config.abort_never_pullable,
+        unreachable_force_after_s=config.unreachable_force_after_s,
+    )
+    purger = LivePurger(service.bus, service.clock, service.log)
+    handler = Handler(
+        service.run_log,
+        service.bus,
+        cluster,
+        queue,
+        rules,
+        service.clock,
+        service.log,
+        scopes,
+        purger,
+    )
+    feed = LiveFeed(service.bus, None, service.log)
+    watches = [
+        PodWatch(cluster, scope, ALL_SHARDS, handler, service.clock, service.log)
+        for scope in scopes
+    ]
+    health.add("feed", feed.ready_problem)
+    health.add("pods", handler.ready_problem)
+    async with asyncio.TaskGroup() as tasks:
+        background = [
+            tasks.create_task(feed.run(handler.on_record)),
+            tasks.create_task(purger.run()),
+            tasks.create_task(lease.keep(service.stopping)),
+        ]
+        await feed.loaded.wait()
+        for watch in watches:
+            health.add(f"watch {watch.scope}", watch.ready_problem)
+            background.append(tasks.create_task(watch.run()))
+        await queue.run(handler.look_at, service.stopping, workers=config.workers)
+        for task in background:
+            task.cancel()
+
+
+if __name__ == "__main__":
+    main(Publisher.STATE_WATCHER, WatcherConfig, run)

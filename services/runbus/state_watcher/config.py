@@ -1,0 +1,21 @@
+"""Settings of the state-watcher."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from runbus.runtime.config import KubeConfig
+
+
+class WatcherConfig(KubeConfig, frozen=True, kw_only=True):
+    """What the state-watcher can be told."""
+
+    abort_never_pullable: Annotated[
+        bool, Meta(description="abort at once what can never be pulled")
+    ] = True
+    unreachable_force_after_s: Annotated[
+        float, Meta(description="as the aborter's own setting of that name", gt=0)
+    ] = 300.0
+    workers: Annotated[int, Meta(description="runs looked at at once", ge=1)] = 64

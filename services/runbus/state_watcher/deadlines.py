@@ -1,0 +1,89 @@
+"""PURE: whether a limit has passed, on a view that is confirmed after it, and the abort command."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from runbus.contracts.commands import AbortRun
+from runbus.contracts.deadlines import clock_start, next_deadline
+from runbus.contracts.identity import object_name
+from runbus.contracts.states import Reason, RunState, Threshold
+from runbus.state_watcher.model import Command, Decision, Known, Look, PodSeen
+
+JUDGE_AGAIN_S = 5.0
+WATCHER = "threshold"
+
+
+def judge(known: Known, pod: PodSeen | None, now: datetime, abort_never_pullable: bool) -> Decision:
+    """Judge a live run's limits.
+
+    Nobody is aborted on stale knowledge: with an object in the cluster, the API server must have
+    been asked for it after the deadline. While it cannot be reached nothing is decided.
+    """
+    status = known.status
+    if (
+        pod is not None
+        and pod.reading.never_heals
+        and abort_never_pullable
+        and status.state is RunState.IMAGE_PULL_BACKOFF
+    ):
+        return _confirmed(known, pod, status.since, now, _never_pullable(known, now))
+    found = next_deadline(status)
+    if found is None:
+        return Decision()
+    at, key = found
+    if now < at:
+        return Decision(wake_at=at)
+    return _confirmed(known, pod, at, now, _exceeded(known, at, key, now))
+
+
+def _confirmed(
+    known: Known, pod: PodSeen | None, at: datetime, now: datetime, command: AbortRun
+) -> Decision:
+    """Send the command if the view is new enough, else look first; either way judge again."""
+    if known.abort_asked_at is not None:
+        again_at = known.abort_asked_at + timedelta(seconds=JUDGE_AGAIN_S)
+        if now < again_at:
+            return Decision(wake_at=again_at)
+        at = again_at
+    again_at = now + timedelta(seconds=JUDGE_AGAIN_S)
+    if pod is not None and (known.confirmed_at is None or known.confirmed_at < at):
+        if not known.synced or not known.reachable:
+            return Decision(wake_at=again_at)
+        status = known.status
+        name = object_name(status.name, status.run_id, status.attempt)
+        return Decision(look=Look(status.namespace, name))
+    return Decision(commands=(Command(command),), wake_at=again_at)
+
+
+def _exceeded(known: Known, at: datetime, key: Threshold, now: datetime) -> AbortRun:
+    status = known.status
+    limit = status.thresholds[key.value]
+    return AbortRun(
+        by=WATCHER,
+        by_user=False,
+        reason=Reason.THRESHOLD_EXCEEDED.value,
+        message=status.status_text or status.message,
+        attempt=status.attempt,
+        if_sequence=known.sequence,
+        state=status.state,
+        since=clock_start(status, key),
+        limit_s=(limit.limit_s or 0.0) + limit.extended_s,
+        overdue_ms=int((now - at).total_seconds() * 1000),
+        requested_at=now,
+    )
+
+
+def _never_pullable(known: Known, now: datetime) -> AbortRun:
+    status = known.status
+    return AbortRun(
+        by=WATCHER,
+        by_user=False,
+        reason=Reason.IMAGE_NEVER_PULLABLE.value,
+        message=status.status_text or status.message,
+        attempt=status.attempt,
+        if_sequence=known.sequence,
+        state=status.state,
+        since=status.since,
+        requested_at=now,
+    )

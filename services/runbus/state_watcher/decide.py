@@ -1,0 +1,169 @@
+"""PURE: what to do about a run now, from its status, its pods and the time.
+
+Level-based: the same view gives the same decision, however it came about. The order of the rules
+is the order of the functions below: end of the attempt, state, deadline; or, under an abort, own
+end, waiting for the objects to go, aborted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from runbus.contracts.commands import KeepEvidence, ObjectFence
+from runbus.contracts.identity import object_name
+from runbus.contracts.states import OBJECT_STATES, Reason, RunState
+from runbus.state_watcher.cleaning import clean_up
+from runbus.state_watcher.deadlines import judge
+from runbus.state_watcher.events import (
+    aborted_event,
+    end_event,
+    lost_reading,
+    state_event,
+    will_retry,
+)
+from runbus.state_watcher.model import Command, Decision, Known, Look, PodSeen
+
+# A pod that the launcher says is there shows on the watch within milliseconds.
+LAUNCHED_UNSEEN_S = 3.0
+# The launcher gives up a create after 10 s; two more for the request's way.
+CREATE_DEADLINE_S = 10.0
+CREATE_MARGIN_S = 2.0
+UNREACHABLE_AGAIN_S = 5.0
+# After a 404 the watch may still bring how the pod ended: a pod is lost only after this.
+LOST_PATIENCE_S = 1.0
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """The watcher's settings that decisions depend on."""
+
+    abort_never_pullable: bool = True
+    unreachable_force_after_s: float = 300.0
+
+
+def decide(known: Known, now: datetime, rules: Rules) -> Decision:
+    """Decide about one run."""
+    state = known.status.state
+    if state.is_final:
+        decision = Decision(forget=not any(not pod.gone for pod in known.pods))
+    elif state is RunState.ABORTING:
+        decision = _decide_aborting(known, now, rules)
+    elif state in OBJECT_STATES:
+        decision = _decide_attempt(known, now, rules)
+    else:
+        decision = judge(known, None, now, rules.abort_never_pullable)
+    if not known.synced:
+        return decision
+    commands, due_at = clean_up(known, now)
+    return Decision(
+        commands=decision.commands + commands,
+        publish=decision.publish,
+        look=decision.look,
+        wake_at=_earlier(decision.wake_at, due_at),
+        forget=decision.forget,
+    )
+
+
+def _decide_attempt(known: Known, now: datetime, rules: Rules) -> Decision:
+    pod = known.current
+    if pod is None or pod.gone:
+        return _decide_missing(known, pod, now, rules)
+    if pod.reading.ended:
+        return _decide_ended(known, pod, now)
+    publish = state_event(known, pod, now)
+    if publish is not None:
+        return Decision(publish=publish)
+    return judge(known, pod, now, rules.abort_never_pullable)
+
+
+def _decide_ended(known: Known, pod: PodSeen, now: datetime) -> Decision:
+    """Store the end; a retry waits until a sidecar that is left has gone, so none overlap."""
+    reading = pod.reading
+    if reading.needs_cleanup and will_retry(known, reading, now):
+        return Decision()
+    return Decision(
+        commands=_keep_evidence(known, pod), publish=end_event(known, reading, pod, now)
+    )
+
+
+def _decide_missing(known: Known, pod: PodSeen | None, now: datetime, rules: Rules) -> Decision:
+    """Decide about an attempt without an object: not yet made, or gone."""
+    if pod is None and known.status.state is RunState.ADMITTED and known.launched_at is None:
+        return judge(known, None, now, rules.abort_never_pullable)
+    if pod is not None and pod.reading.reason != Reason.POD_LOST.value:
+        return _decide_ended(known, pod, now)
+    if not known.synced or not known.reachable:
+        return Decision(wake_at=now + timedelta(seconds=UNREACHABLE_AGAIN_S))
+    if pod is None and known.launched_at is not None and not known.foreign:
+        patience = known.launched_at + timedelta(seconds=LAUNCHED_UNSEEN_S)
+        if now < patience:
+            return Decision(wake_at=patience)
+    if known.absent_at is None and not known.foreign:
+        return Decision(look=_look(known))
+    if known.absent_at is not None:
+        patience = known.absent_at + timedelta(seconds=LOST_PATIENCE_S)
+        if now < patience:
+            return Decision(wake_at=patience)
+    reading = pod.reading if pod is not None else lost_reading(known)
+    return Decision(publish=end_event(known, reading, pod, now))
+
+
+def _decide_aborting(known: Known, now: datetime, rules: Rules) -> Decision:
+    pod = known.current
+    if pod is not None and pod.reading.ended and pod.own_end:
+        return Decision(
+            commands=_keep_evidence(known, pod), publish=end_event(known, pod.reading, pod, now)
+        )
+    if pod is not None and not pod.gone:
+        return Decision()  # waits for it to go; `clean_up` asks again where nobody deletes it
+    if pod is not None:
+        node = _unreachable_node(pod, rules)
+        return Decision(publish=aborted_event(known, now, may_still_run_on=node))
+    return _decide_aborting_unseen(known, now)
+
+
+def _decide_aborting_unseen(known: Known, now: datetime) -> Decision:
+    """Decide about an abort where no object is in sight: there may be one all the same."""
+    status = known.status
+    judged = status.abort.state if status.abort is not None else None
+    if judged not in OBJECT_STATES or known.foreign:
+        return Decision(publish=aborted_event(known, now))
+    if not known.synced or not known.reachable:
+        return Decision(wake_at=now + timedelta(seconds=UNREACHABLE_AGAIN_S))
+    sure_at = status.since
+    if judged is RunState.ADMITTED and known.launched_at is None:
+        sure_at += timedelta(seconds=CREATE_DEADLINE_S + CREATE_MARGIN_S)
+    if now < sure_at:
+        return Decision(wake_at=sure_at)
+    if known.absent_at is None or known.absent_at < sure_at:
+        return Decision(look=_look(known))
+    return Decision(publish=aborted_event(known, now))
+
+
+def _unreachable_node(pod: PodSeen, rules: Rules) -> str:
+    """Return the node on which a pod deleted by force may still run; empty where it cannot."""
+    asked_at = pod.reading.deleted_at
+    if not pod.forced or asked_at is None or pod.reading.finished_at is not None:
+        return ""
+    waited_s = (pod.entered_at - asked_at).total_seconds()
+    return pod.reading.node_name if waited_s >= rules.unreachable_force_after_s else ""
+
+
+def _keep_evidence(known: Known, pod: PodSeen) -> tuple[Command, ...]:
+    if known.evidence_asked >= known.status.attempt or pod.gone:
+        return ()
+    fence = ObjectFence(namespace=pod.namespace, name=pod.name, uid=pod.uid)
+    evidence = KeepEvidence(attempt=known.status.attempt, namespace=pod.namespace, objects=(fence,))
+    return (Command(evidence),)
+
+
+def _look(known: Known) -> Look:
+    status = known.status
+    return Look(status.namespace, object_name(status.name, status.run_id, status.attempt))
+
+
+def _earlier(first: datetime | None, second: datetime | None) -> datetime | None:
+    if first is None or second is None:
+        return first or second
+    return min(first, second)

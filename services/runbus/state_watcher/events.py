@@ -1,0 +1,159 @@
+"""PURE: the events that the watcher publishes, made from a run's status and its pod's reading."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from runbus.contracts.deadlines import with_deadline
+from runbus.contracts.events import EVENT_STRUCTS
+from runbus.contracts.states import EventType, OutcomeClass, Reason, Role, RunState
+from runbus.contracts.status import AbortCause, PodRef, RunStatus
+from runbus.contracts.transitions import AttemptOutcome, after_attempt
+from runbus.reading.aborts import abort_text
+from runbus.reading.explain import describe
+from runbus.reading.model import Reading
+from runbus.state_watcher.clocks import entered_at
+from runbus.state_watcher.model import Known, PodSeen, Publish
+
+MESSAGE_CHARACTERS_MAX = 2000
+
+_STATE_EVENTS = {
+    RunState.HELD: EventType.HELD,
+    RunState.PENDING_NOT_SCHEDULED: EventType.PENDING_NOT_SCHEDULED,
+    RunState.PENDING_SCHEDULED: EventType.PENDING_SCHEDULED,
+    RunState.IMAGE_PULL_BACKOFF: EventType.IMAGE_PULL_BACKOFF,
+    RunState.RUNNING: EventType.RUNNING,
+}
+
+
+def state_event(known: Known, pod: PodSeen, now: datetime) -> Publish | None:
+    """Return the event of a state entered, or of a new reason in it; None if all is said.
+
+    The reasons of the image family alternate with every pull: the first one stands.
+    """
+    before, reading = known.status, pod.reading
+    same_state = before.state is reading.state
+    same_reason = before.reason == reading.reason or reading.state is RunState.IMAGE_PULL_BACKOFF
+    if same_state and same_reason:
+        return None
+    status = replace(
+        before,
+        state=reading.state,
+        since=entered_at(before, pod, now),
+        reason=reading.reason,
+        message=_cut(reading.message),
+        status_text=describe(reading),
+        container=reading.container or None,
+        outcome_class=None,
+        exit_code=None,
+        roles={Role.MAIN.value: {reading.state.value: 1}},
+        pods=(_pod_ref(pod),),
+        abort=None,
+    )
+    return _publish(_STATE_EVENTS[reading.state], with_deadline(status))
+
+
+def end_event(known: Known, reading: Reading, pod: PodSeen | None, now: datetime) -> Publish:
+    """Return the event of an attempt that came to its own end, or whose pod is lost."""
+    before = known.status
+    outcome = AttemptOutcome(
+        state=_ended_in(before),
+        reason=reading.reason,
+        outcome_class=reading.outcome_class or OutcomeClass.USER,
+        ended_at=now,
+        succeeded=reading.state is RunState.COMPLETED,
+    )
+    after = after_attempt(before.retry, before.attempt, outcome)
+    status = _ended(before, after.state, now)
+    status = replace(
+        status,
+        reason=reading.reason,
+        message=_cut(reading.message),
+        status_text=describe(reading),
+        outcome_class=None if outcome.succeeded else outcome.outcome_class,
+        exit_code=reading.exit_code,
+        container=reading.container or None,
+        not_before=after.not_before,
+        roles={Role.MAIN.value: {reading.state.value: 1}},
+        pods=(_pod_ref(pod),) if pod is not None else before.pods,
+    )
+    completed = after.state is RunState.COMPLETED
+    return _publish(EventType.COMPLETED if completed else EventType.ATTEMPT_FAILED, status)
+
+
+def aborted_event(known: Known, now: datetime, *, may_still_run_on: str = "") -> Publish:
+    """Return the event of an abort that is done: nothing of the attempt is left."""
+    before = known.status
+    cause = before.abort or AbortCause(by="")
+    outcome = AttemptOutcome(
+        state=cause.state or RunState.ABORTING,
+        reason=cause.reason,
+        outcome_class=OutcomeClass.USER,
+        ended_at=now,
+        aborted=True,
+        retryable=not cause.by_user and not may_still_run_on,
+    )
+    after = after_attempt(before.retry, before.attempt, outcome)
+    text = abort_text(cause)
+    if may_still_run_on:
+        text += f"; it may still run on node {may_still_run_on}, which does not answer"
+    status = replace(
+        _ended(before, after.state, now),
+        reason=cause.reason,
+        message=cause.message,
+        status_text=text,
+        outcome_class=OutcomeClass.USER,
+        not_before=after.not_before,
+        roles={},
+    )
+    aborted = after.state is RunState.ABORTED
+    return _publish(EventType.ABORTED if aborted else EventType.ATTEMPT_FAILED, status)
+
+
+def lost_reading(known: Known) -> Reading:
+    """Return the reading of an attempt whose pod was never seen and is not there."""
+    if known.foreign:
+        reason, outcome_class = Reason.OBJECT_NOT_OURS, OutcomeClass.USER
+        message = "an object of the same name exists and does not belong to this run"
+    else:
+        reason, outcome_class = Reason.POD_LOST, OutcomeClass.INFRASTRUCTURE
+        message = "the pod is not in the cluster any more"
+    return Reading(
+        state=RunState.ERROR,
+        reason=reason.value,
+        message=message,
+        outcome_class=outcome_class,
+        ended=True,
+        pod_ended=True,
+    )
+
+
+def will_retry(known: Known, reading: Reading, now: datetime) -> bool:
+    """Say whether another attempt would follow this end."""
+    status = end_event(known, reading, None, now).event.status
+    return status.state is RunState.RETRYING
+
+
+def _ended(before: RunStatus, state: RunState, now: datetime) -> RunStatus:
+    return replace(before, state=state, since=now, deadline=None, deadline_of=None)
+
+
+def _ended_in(before: RunStatus) -> RunState:
+    """Return the state in which an attempt ended, as retry policies name it."""
+    if before.state is RunState.ABORTING and before.abort is not None and before.abort.state:
+        return before.abort.state
+    return before.state
+
+
+def _pod_ref(pod: PodSeen) -> PodRef:
+    return PodRef(name=pod.name, uid=pod.uid, node=pod.reading.node_name or None)
+
+
+def _publish(event_type: EventType, status: RunStatus) -> Publish:
+    return Publish(event_type, EVENT_STRUCTS[event_type](status=status))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_CHARACTERS_MAX else text[: MESSAGE_CHARACTERS_MAX - 1] + "…"

@@ -1,0 +1,241 @@
+"""The shell: pods and events in, one look at a run at a time, decisions carried out.
+
+Gather (tracking) -> decide -> act. Every input only marks its run to be looked at; the work queue
+looks at each run with one worker at a time and rings at its next deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import assert_never
+
+from runbus.contracts import codec, subjects
+from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
+from runbus.contracts.status import RunStatus
+from runbus.reading.objects import Pod, UnreadableObjectError, decode_pod
+from runbus.reading.owners import attempt_of, run_of
+from runbus.runtime.clock import Clock
+from runbus.runtime.errors import RetryableError
+from runbus.runtime.kube import Kube, KubeError, KubeNotFoundError
+from runbus.runtime.logs import Log
+from runbus.runtime.runlog import RunLog, RunRecord, StaleError
+from runbus.runtime.workqueue import WorkQueue
+from runbus.sdk.bus import MESSAGE_ID, Bus
+from runbus.sdk.errors import BusError
+from runbus.state_watcher.decide import Rules, decide
+from runbus.state_watcher.model import Command, Decision, Look, Publish
+from runbus.state_watcher.purging import LivePurger
+from runbus.state_watcher.tracking import Tracked
+
+STEPS_MAX = 20  # of one look: events stored and questions asked in a row
+UNREACHABLE_DELAY_S = 5.0
+REPEATED_ABORT_S = 60
+
+
+class Handler:
+    """Looks after every run of the owned shards."""
+
+    def __init__(
+        self,
+        run_log: RunLog,
+        bus: Bus,
+        kube: Kube,
+        queue: WorkQueue,
+        rules: Rules,
+        clock: Clock,
+        log: Log,
+        scopes: Collection[str],
+        purger: LivePurger,
+    ) -> None:
+        self._run_log = run_log
+        self._bus = bus
+        self._kube = kube
+        self._queue = queue
+        self._rules = rules
+        self._clock = clock
+        self._log = log
+        self._runs: dict[str, Tracked] = {}
+        self._unlisted = set(scopes)
+        self._purger = purger
+        self._reachable = True
+
+    # What comes in. Each only takes note and marks the run.
+
+    def on_record(self, record: RunRecord) -> None:
+        """Take an event of a run."""
+        key = _key(record.status.project, record.status.run_id)
+        if record.status.state.is_final:
+            self._purger.add(record.status)
+        tracked = self._runs.get(key)
+        if tracked is None:
+            if record.status.state.is_final:
+                return  # nothing of it is in sight: a pod that turns up brings it back
+            tracked = self._runs[key] = Tracked()
+        if tracked.take_record(record, self._clock.now()):
+            self._queue.add(key)
+
+    def on_pod(self, pod: Pod, seen_at: datetime, live: bool) -> None:
+        """Take a pod as it is now."""
+        key = _key_of(pod)
+        if key is None:
+            return
+        if self._runs.setdefault(key, Tracked()).take_pod(pod, seen_at, live):
+            self._queue.add(key)
+
+    def on_pod_gone(self, pod: Pod, seen_at: datetime) -> None:
+        """Take the last version of a pod that has been removed."""
+        key = _key_of(pod)
+        if key is not None and key in self._runs:
+            self._runs[key].take_gone(pod, seen_at)
+            self._queue.add(key)
+
+    def on_list(self, scope: str, uids: Collection[str], seen_at: datetime) -> None:
+        """Mark the pods that a complete list did not find."""
+        for key, tracked in self._runs.items():
+            for pod in list(tracked.pods.values()):
+                if (not scope or pod.namespace == scope) and pod.uid not in uids:
+                    tracked.take_absent(pod.uid, seen_at)
+                    self._queue.add(key)
+        was_synced = not self._unlisted
+        self._unlisted.discard(scope)
+        if not was_synced and not self._unlisted:
+            self._look_at_all()
+
+    def on_reachable(self, reachable: bool) -> None:
+        """Learn whether the API server answers; look again at every run once it does."""
+        if reachable and not self._reachable:
+            self._reachable = True
+            self._look_at_all()
+        self._reachable = reachable
+
+    def ready_problem(self) -> str | None:
+        """Return why runs cannot be judged."""
+        return "the first list of pods is not in yet" if self._unlisted else None
+
+    # Looking at one run.
+
+    async def look_at(self, key: str) -> None:
+        """Decide about a run and act, until there is nothing to do now."""
+        tracked = self._runs.get(key)
+        if tracked is None:
+            return
+        for _ in range(STEPS_MAX):
+            record = tracked.record or await self._look_up(key, tracked)
+            if record is None:
+                return
+            known = tracked.known(record, synced=not self._unlisted, reachable=self._reachable)
+            decision = decide(known, self._clock.now(), self._rules)
+            for command in decision.commands:
+                await self._send(command, record, tracked)
+            if decision.publish is not None:
+                await self._publish(decision.publish, record, tracked)
+            elif decision.look is not None:
+                await self._look(decision.look, tracked, record.status)
+            else:
+                self._settle(key, tracked, decision)
+                return
+        text = f"{key} did not come to rest within {STEPS_MAX} steps"
+        raise RetryableError(text, delay_s=1.0)
+
+    def _settle(self, key: str, tracked: Tracked, decision: Decision) -> None:
+        if decision.forget and self._runs.get(key) is tracked:
+            del self._runs[key]
+            self._queue.forget(key)
+        else:
+            self._queue.set_alarm(key, decision.wake_at)
+
+    async def _look_up(self, key: str, tracked: Tracked) -> RunRecord | None:
+        """Find the run of a pod that came before any of its events, from the leader."""
+        project, _, run_id = key.partition("/")
+        record = await self._run_log.newest(project, run_id)
+        if record is not None:
+            tracked.take_record(record, self._clock.now())
+            return tracked.record
+        self._log.warning("pod of a run that nobody knows", run_id=run_id, project=project)
+        self._runs.pop(key, None)
+        return None
+
+    async def _publish(self, publish: Publish, record: RunRecord, tracked: Tracked) -> None:
+        status = publish.event.status
+        log = self._log.bind(run_id=status.run_id, attempt=status.attempt)
+        try:
+            stored = await self._run_log.publish(publish.event_type, publish.event, record)
+        except StaleError as error:
+            log.info("run moved on", type=publish.event_type.value, outcome="stale")
+            if error.newest is not None:
+                tracked.take_record(error.newest, self._clock.now())
+            return
+        tracked.take_record(stored, self._clock.now())
+        log.info(
+            "state stored",
+            type=publish.event_type.value,
+            state=status.state.value,
+            reason=status.reason,
+            sequence=stored.sequence,
+        )
+
+    async def _send(self, command: Command, record: RunRecord, tracked: Tracked) -> None:
+        status, now = record.status, self._clock.now()
+        body = command.body
+        match body:
+            case AbortRun():
+                verb, tracked.abort_asked_at = subjects.ABORT, now
+                minute = int(now.timestamp() // REPEATED_ABORT_S)
+                once = f"abort-{status.run_id}-{body.if_sequence}-{minute}"
+            case CleanUpObjects():
+                verb, once = subjects.CLEANUP, ""
+                tracked.clean_up_asked.update(dict.fromkeys((o.uid for o in body.objects), now))
+            case KeepEvidence():
+                verb, tracked.evidence_asked = subjects.EVIDENCE_OF, body.attempt
+                once = f"evidence-{status.run_id}-{body.attempt}"
+            case _:
+                assert_never(body)
+        subject = subjects.command(verb, status.project, status.run_id)
+        headers = {MESSAGE_ID: once} if once else {}
+        if record.traceparent is not None:
+            headers["traceparent"] = record.traceparent
+        try:
+            await self._bus.publish(subject, codec.encode(body), headers)
+        except BusError as error:
+            text = f"cannot send {verb} of {status.run_id}: {error}"
+            raise RetryableError(text) from error
+        self._log.info("command sent", run_id=status.run_id, attempt=status.attempt, type=verb)
+
+    async def _look(self, look: Look, tracked: Tracked, status: RunStatus) -> None:
+        """Ask the API server for the pod by name: the answer is as new as the question."""
+        asked_at = self._clock.now()
+        path = f"/api/v1/namespaces/{look.namespace}/pods/{look.name}"
+        try:
+            pod = decode_pod(await self._kube.request("GET", path))
+        except KubeNotFoundError:
+            self._take_absence(look, tracked, asked_at)
+            return
+        except (KubeError, UnreadableObjectError) as error:
+            text = f"cannot ask for pod {look.name}: {error}"
+            raise RetryableError(text, delay_s=UNREACHABLE_DELAY_S) from error
+        tracked.confirmed_at = asked_at
+        if _key_of(pod) != _key(status.project, status.run_id):
+            tracked.foreign = True
+        elif attempt_of(pod) == status.attempt:
+            tracked.take_pod(pod, asked_at, True)
+
+    @staticmethod
+    def _take_absence(look: Look, tracked: Tracked, asked_at: datetime) -> None:
+        tracked.confirmed_at = tracked.absent_at = asked_at
+        for pod in list(tracked.pods.values()):
+            if pod.name == look.name:
+                tracked.take_absent(pod.uid, asked_at)
+
+    def _look_at_all(self) -> None:
+        for key in self._runs:
+            self._queue.add(key)
+
+
+def _key(project: str, run_id: str) -> str:
+    return f"{project}/{run_id}"
+
+
+def _key_of(pod: Pod) -> str | None:
+    found = run_of(pod)
+    return _key(*found) if found is not None else None

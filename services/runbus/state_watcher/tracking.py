@@ -1,0 +1,101 @@
+"""What the watcher holds in memory of each run: mutable, rebuilt at every start.
+
+Takes in records and pods in any order and as often as they come; `known` gives the snapshot that
+`decide` judges. Must not know: the bus, Kubernetes' API, or what is done with a decision.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runbus.contracts.states import EventType
+from runbus.reading.objects import Pod
+from runbus.reading.pods import gone
+from runbus.runtime.runlog import RunRecord
+from runbus.state_watcher.model import Known, PodSeen, observe, observe_gone
+
+
+class Tracked(Struct, kw_only=True):
+    """One run. `record` is None for a pod whose run has not been looked up yet."""
+
+    record: RunRecord | None = None
+    pods: dict[str, PodSeen] = {}
+    launched_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    absent_at: datetime | None = None
+    foreign: bool = False
+    abort_asked_at: datetime | None = None
+    clean_up_asked: dict[str, datetime] = {}
+    evidence_asked: int = 0
+
+    def take_record(self, record: RunRecord, now: datetime) -> bool:
+        """Take the run's newest event; False if it is not news."""
+        known = self.record
+        if known is not None and record.sequence <= known.sequence:
+            return False
+        if known is None or known.status.attempt != record.status.attempt:
+            self.launched_at = self.absent_at = self.confirmed_at = None
+            self.foreign = False
+        if known is None or known.status.state is not record.status.state:
+            self.abort_asked_at = None
+        if record.event_type == EventType.LAUNCHED.value:
+            self.launched_at = now
+        self.record = record
+        return True
+
+    def take_pod(self, pod: Pod, seen_at: datetime, live: bool) -> bool:
+        """Take a pod as it is now; False if it is older than what is known."""
+        before = self.pods.get(pod.metadata.uid)
+        if before is not None and (before.gone or _is_older(pod, before)):
+            return False
+        status = self.record.status if self.record is not None else None
+        self.pods[pod.metadata.uid] = observe(
+            before, pod, status=status, seen_at=seen_at, live=live
+        )
+        self.absent_at = None
+        return True
+
+    def take_gone(self, pod: Pod, seen_at: datetime) -> None:
+        """Take the last version of a pod that has been removed."""
+        before = self.pods.get(pod.metadata.uid)
+        if before is not None and before.gone:
+            before = None  # known from a 404: the watch says how it ended
+        status = self.record.status if self.record is not None else None
+        self.pods[pod.metadata.uid] = observe_gone(before, pod, status=status, seen_at=seen_at)
+
+    def take_absent(self, uid: str, seen_at: datetime) -> None:
+        """Mark a pod as gone that a list, or a question by name, did not find."""
+        pod = self.pods.get(uid)
+        if pod is not None and not pod.gone:
+            self.pods[uid] = replace(
+                pod, gone=True, reading=gone(pod.reading), entered_at=seen_at, live=False
+            )
+
+    def known(self, record: RunRecord, *, synced: bool, reachable: bool) -> Known:
+        """Return the snapshot to decide on."""
+        return Known(
+            status=record.status,
+            sequence=record.sequence,
+            launched_at=self.launched_at,
+            pods=tuple(self.pods.values()),
+            synced=synced,
+            reachable=reachable,
+            confirmed_at=self.confirmed_at,
+            absent_at=self.absent_at,
+            foreign=self.foreign,
+            abort_asked_at=self.abort_asked_at,
+            clean_up_asked=self.clean_up_asked,
+            evidence_asked=self.evidence_asked,
+        )
+
+
+def _is_older(pod: Pod, before: PodSeen) -> bool:
+    """Compare versions: a question by name may be answered ahead of the watch.
+
+    Kubernetes promises an order since 1.35; where versions are no numbers, every one is news.
+    """
+    new, old = pod.metadata.resource_version, before.resource_version
+    return new.isdigit() and old.isdigit() and int(new) < int(old)

@@ -1,0 +1,176 @@
+"""List and watch pods: every change of every pod of our shards, in order, without a hole.
+
+List in pages, then watch from that resource version; a dropped connection resumes, 410 Gone lists
+again. Raw lines are cut here and only the fields used are decoded. It must not know runs: what
+arrives goes to the sink.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from runbus.reading.objects import (
+    Pod,
+    UnreadableObjectError,
+    decode_bookmark,
+    decode_pod,
+    decode_pod_list,
+    decode_status,
+    decode_watch_event,
+)
+from runbus.runtime.clock import Clock
+from runbus.runtime.kube import (
+    Kube,
+    KubeError,
+    KubeExpiredError,
+    KubeUnavailableError,
+)
+from runbus.runtime.logs import Log
+
+PAGE_SIZE = 500
+WATCH_TIMEOUT_S = 290
+BACKOFF_FIRST_S = 0.2
+BACKOFF_MAX_S = 5.0
+LINE_BYTES_MAX = 16 * 1024 * 1024
+# After a resume, what was missed arrives at once: what arrives within this is not "seen live".
+CATCH_UP_S = 1.0
+
+
+class Sink(Protocol):
+    """Who is told of pods."""
+
+    def on_pod(self, pod: Pod, seen_at: datetime, live: bool) -> None:
+        """Take a pod as it is now."""
+        ...
+
+    def on_pod_gone(self, pod: Pod, seen_at: datetime) -> None:
+        """Take the last version of a pod that has been removed."""
+        ...
+
+    def on_list(self, scope: str, uids: Collection[str], seen_at: datetime) -> None:
+        """Learn that a list of one scope is complete; other pods of the scope are not there."""
+        ...
+
+    def on_reachable(self, reachable: bool) -> None:
+        """Learn whether the API server answers."""
+        ...
+
+
+class PodWatch:
+    """Watches the pods of one namespace, or of all (`namespace` empty)."""
+
+    def __init__(
+        self, kube: Kube, namespace: str, selector: str, sink: Sink, clock: Clock, log: Log
+    ) -> None:
+        self._kube = kube
+        self.scope = namespace
+        self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        self._selector = selector
+        self._sink = sink
+        self._clock = clock
+        self._log = log.bind(watch=self._path)
+        self._version = ""
+        self._problem: str | None = "the first list is not in yet"
+
+    def ready_problem(self) -> str | None:
+        """Return why the view of the cluster is not up to date; None if it is."""
+        return f"watch {self._path}: {self._problem}" if self._problem else None
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+                backoff_s = BACKOFF_FIRST_S
+            except KubeExpiredError as error:
+                self._log.info("watch expired, listing again", reason=str(error))
+                self._version = ""
+            except KubeError as error:
+                self._problem = str(error)
+                self._sink.on_reachable(False)
+                self._log.warning("watch interrupted", reason=str(error), again_in_s=backoff_s)
+                await asyncio.sleep(max(backoff_s, min(error.retry_after_s, BACKOFF_MAX_S)))
+                backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+
+    async def _list(self) -> None:
+        uids: set[str] = set()
+        query: dict[str, str | int] = {"labelSelector": self._selector, "limit": PAGE_SIZE}
+        while True:
+            seen_at = self._clock.now()
+            try:
+                page = decode_pod_list(await self._kube.request("GET", self._path, query=query))
+            except UnreadableObjectError as error:
+                raise KubeUnavailableError(0, "Unreadable", f"list: {error}") from error
+            for pod in page.items:
+                uids.add(pod.metadata.uid)
+                self._sink.on_pod(pod, seen_at, False)
+            if not page.metadata.next_page:
+                break
+            query["continue"] = page.metadata.next_page
+        self._version = page.metadata.resource_version
+        self._sink.on_list(self.scope, uids, self._clock.now())
+        self._log.info("listed", pods=len(uids), version=self._version)
+
+    async def _watch(self) -> None:
+        query: dict[str, str | int] = {
+            "labelSelector": self._selector,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": WATCH_TIMEOUT_S,
+        }
+        async with self._kube.stream(self._path, query) as chunks:
+            self._problem = None
+            self._sink.on_reachable(True)
+            live_from = self._clock.now() + timedelta(seconds=CATCH_UP_S)
+            async for lines in _lines(chunks):
+                seen_at = self._clock.now()
+                for line in lines:
+                    self._take(line, seen_at, seen_at >= live_from)
+
+    def _take(self, line: bytes, seen_at: datetime, live: bool) -> None:
+        try:
+            event = decode_watch_event(line)
+            match event.type:
+                case "ADDED" | "MODIFIED":
+                    pod = decode_pod(event.object)
+                    self._sink.on_pod(pod, seen_at, live)
+                    self._version = pod.metadata.resource_version
+                case "DELETED":
+                    pod = decode_pod(event.object)
+                    self._sink.on_pod_gone(pod, seen_at)
+                    self._version = pod.metadata.resource_version
+                case "BOOKMARK":
+                    self._version = decode_bookmark(event.object)
+                case "ERROR":
+                    raise _watch_error(event.object)
+                case other:
+                    self._log.warning("unknown sort of watch event", type=other)
+        except UnreadableObjectError as error:
+            # One object that cannot be read must not hold up all others.
+            self._log.error("unreadable watch event", error=str(error))
+
+
+def _watch_error(raw: bytes | memoryview) -> KubeError:
+    status = decode_status(bytes(raw))
+    kind = KubeExpiredError if status.code == 410 else KubeUnavailableError
+    return kind(status.code, status.reason, status.message)
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """Cut chunks into whole lines, those of one chunk together."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > LINE_BYTES_MAX:
+            text = f"a watch event of more than {LINE_BYTES_MAX} bytes"
+            raise KubeUnavailableError(0, "TooLarge", text)
+        whole = [line for line in lines if line]
+        if whole:
+            yield whole
