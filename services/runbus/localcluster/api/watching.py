@@ -1,0 +1,168 @@
+"""Watch streams: lines of JSON from a kind's history, as long as the client keeps up.
+
+A watcher holds a position in the history (``store.history``), no queue: one that is too slow
+loses its place, is told 410 and cut. Every write has a time limit.
+"""
+
+import asyncio
+from random import Random
+
+import msgspec
+from aiohttp import web
+
+from runbus.localcluster.api.queries import WatchOptions
+from runbus.localcluster.rules.errors import ApiError, expired, too_large_version
+from runbus.localcluster.store.history import EventType, WatchEvent
+from runbus.localcluster.store.store import Collection, ObjectStore
+
+_BATCH = 256
+_WRITE_LIMIT_S = 30.0
+_SHORTEST_S, _LONGEST_S = 1800, 3600  # as a kube-apiserver picks where no timeout is asked for
+
+
+class Watches:
+    """All running watch streams, to end them together."""
+
+    def __init__(self, store: ObjectStore, bookmark_interval_s: float, random: Random) -> None:
+        self._store = store
+        self._bookmark_interval_s = bookmark_interval_s
+        self._random = random
+        self._transports: set[asyncio.Transport] = set()
+        self._wakers: set[asyncio.Event] = set()
+        self._closing = False
+
+    def cut(self) -> int:
+        """Drop the connection of every watch; gives how many there were."""
+        transports = list(self._transports)
+        for transport in transports:
+            transport.abort()
+        return len(transports)
+
+    def close(self) -> None:
+        """End every watch in good order, now and from now on."""
+        self._closing = True
+        for waker in self._wakers:
+            waker.set()
+
+    async def serve(
+        self, request: web.BaseRequest, collection: Collection, options: WatchOptions
+    ) -> web.StreamResponse:
+        """Stream until the client's timeout, its disconnection, or the end of the server."""
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        waker = asyncio.Event()
+        transport = request.transport
+        collection.wakers.add(waker.set)
+        self._wakers.add(waker)
+        if transport is not None:
+            self._transports.add(transport)
+        try:
+            await self._stream(response, collection, options, waker)
+            await response.write_eof()
+        except (ConnectionError, TimeoutError):
+            if transport is not None:
+                transport.abort()
+        finally:
+            collection.wakers.discard(waker.set)
+            self._wakers.discard(waker)
+            if transport is not None:
+                self._transports.discard(transport)
+        return response
+
+    async def _stream(
+        self,
+        response: web.StreamResponse,
+        collection: Collection,
+        options: WatchOptions,
+        waker: asyncio.Event,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        limit_s = options.timeout_s or self._random.uniform(_SHORTEST_S, _LONGEST_S)
+        end_s = loop.time() + limit_s
+        try:
+            position, lines = self._start(collection, options)
+        except ApiError as error:
+            await _write(response, _error_line(error))
+            return
+        await _write(response, b"".join(lines))
+        bookmark_s = self._next_bookmark(loop.time())
+        while not self._closing and loop.time() < end_s:
+            waker.clear()
+            events = collection.history.read(position, _BATCH)
+            if events is None:
+                lost = expired(self._store.version, collection.history.forgotten)
+                await _write(response, _error_line(lost))
+                return
+            if events:
+                position += len(events)
+                await _write(response, _lines(collection, events, options))
+                continue
+            if options.bookmarks and loop.time() >= bookmark_s:
+                await _write(response, collection.bookmark(self._store.version))
+                bookmark_s = self._next_bookmark(loop.time())
+                continue
+            await _wait(waker, min(end_s, bookmark_s if options.bookmarks else end_s))
+
+    def _next_bookmark(self, now_s: float) -> float:
+        return now_s + self._bookmark_interval_s * self._random.uniform(0.8, 1.2)
+
+    def _start(self, collection: Collection, options: WatchOptions) -> tuple[int, list[bytes]]:
+        store, history = self._store, collection.history
+        wanted = options.version
+        if wanted is not None and wanted > store.version:
+            raise too_large_version(wanted, store.version)
+        initial = options.initial_events
+        if wanted is None or initial:
+            show = initial is not False
+            lines = [
+                b'{"type":"ADDED","object":%b}\n' % collection.whole(each)
+                for each in store.all(collection.resource, options.selector.namespace)
+                if show and options.selector.matches(each.obj)
+            ]
+            if initial:
+                lines.append(collection.bookmark(store.version, initial_end=True))
+            return history.position, lines
+        position = history.after(wanted)
+        if position is None:
+            raise expired(wanted, history.forgotten)
+        return position, []
+
+
+async def _wait(waker: asyncio.Event, until_s: float) -> None:
+    try:
+        async with asyncio.timeout_at(until_s):
+            await waker.wait()
+    except TimeoutError:
+        return
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    if data:
+        async with asyncio.timeout(_WRITE_LIMIT_S):
+            await response.write(data)
+
+
+def _lines(collection: Collection, events: list[WatchEvent], options: WatchOptions) -> bytes:
+    lines: list[bytes] = []
+    for event in events:
+        shown = seen_as(event, options)
+        if shown is not None:
+            lines.append(collection.line(event, shown))
+    return b"".join(lines)
+
+
+def seen_as(event: WatchEvent, options: WatchOptions) -> EventType | None:
+    """What a change is to a watcher with selectors: what it begins or ceases to select."""
+    select = options.selector
+    now = select.matches(event.new.obj)
+    if event.type is not EventType.MODIFIED or (select.everything and not select.namespace):
+        return event.type if now else None
+    before = event.old is not None and select.matches(event.old.obj)
+    if now:
+        return EventType.MODIFIED if before else EventType.ADDED
+    return EventType.DELETED if before else None
+
+
+def _error_line(error: ApiError) -> bytes:
+    return b'{"type":"ERROR","object":%b}\n' % msgspec.json.encode(error.body)

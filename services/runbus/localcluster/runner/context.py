@@ -1,0 +1,53 @@
+"""What all pod workers of a runner share: settings, client, recorder, processes, folders."""
+
+import pathlib
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import msgspec
+
+from runbus.localcluster.client import ApiClient
+from runbus.localcluster.recorder import Recorder
+from runbus.localcluster.runner.environment import Facts
+from runbus.localcluster.runner.images import Backoff
+from runbus.localcluster.runner.processes import Processes
+
+
+class RunnerSettings(msgspec.Struct, frozen=True):
+    """What a runner can be told. Durations in seconds."""
+
+    node_name: str
+    folder: str
+    capacity: Mapping[str, str]
+    address: str = "127.0.0.1"
+    missing_images: tuple[str, ...] = ("*missing*",)
+    pull_backoff: Backoff = Backoff(10, 300)
+    restart_backoff: Backoff = Backoff(10, 300)
+    pull_time_s: float = 0.0
+    config_retry_s: float = 2.0
+    heartbeat_s: float = 10.0
+    max_log_bytes: int = 50 * 1024 * 1024
+
+
+class RunnerContext:
+    """Handed to every worker."""
+
+    def __init__(
+        self,
+        settings: RunnerSettings,
+        client: ApiClient,
+        recorder: Recorder,
+        processes: Processes,
+        now_s: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.client = client
+        self.recorder = recorder
+        self.processes = processes
+        self.now_s = now_s
+        self.folder = pathlib.Path(settings.folder)
+        self.pulled: set[str] = set()
+
+    def facts(self, allocatable: Mapping[str, Fraction]) -> Facts:
+        """Addresses as containers see them."""
+        return Facts(self.settings.address, self.settings.address, allocatable)

@@ -1,0 +1,102 @@
+"""The runner of one node: a worker for each pod bound to it. Wiring and bookkeeping."""
+
+import asyncio
+
+import structlog
+from aiohttp import web
+
+from runbus.localcluster.client import ApiClient, Reflector
+from runbus.localcluster.recorder import Recorder
+from runbus.localcluster.rules.shapes import Pod
+from runbus.localcluster.runner.container import run_containers
+from runbus.localcluster.runner.context import RunnerContext
+from runbus.localcluster.runner.log_server import LogServer
+from runbus.localcluster.runner.node import NodeHeartbeat
+from runbus.localcluster.runner.worker import PodWorker
+
+_log = structlog.get_logger("runner")
+_ENDED = ("Succeeded", "Failed")
+
+
+class Runner:
+    """Runs the pods of one node as long as ``run`` does."""
+
+    def __init__(
+        self, context: RunnerContext, client: ApiClient, recorder: Recorder, token: str
+    ) -> None:
+        self._context = context
+        self._client = client
+        self._recorder = recorder
+        self._token = token
+        self._workers: dict[str, PodWorker] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Serve logs, keep the node, run pods; ends by cancellation, with no process left."""
+        context = self._context
+        left = await asyncio.to_thread(context.processes.kill_leftovers)
+        if left:
+            _log.warning("killed processes of an earlier run", groups=left)
+        await context.processes.start_guardian()
+        logs = LogServer(self._find, context.folder, self._token, context.now_s)
+        server = web.ServerRunner(
+            web.Server(logs.handle, access_log=None), handler_cancellation=True
+        )
+        await server.setup()
+        site = web.TCPSite(server, context.settings.address, 0)
+        await site.start()
+        heartbeat = NodeHeartbeat(self._client, context.settings, _port(server), context.now_s)
+        name = context.settings.node_name
+        pods = Reflector(
+            self._client,
+            "/api/v1/pods",
+            Pod,
+            self._pod_changed,
+            self._pod_removed,
+            {"fieldSelector": f"spec.nodeName={name}"},
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(heartbeat.run())
+                group.create_task(pods.run())
+        finally:
+            context.processes.kill_all()
+            context.processes.close()
+            await server.cleanup()
+
+    def _find(self, namespace: str, name: str) -> PodWorker | None:
+        for worker in self._workers.values():
+            meta = worker.pod.metadata
+            if (meta.namespace, meta.name) == (namespace, name):
+                return worker
+        return None
+
+    def _pod_changed(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.update(pod)
+            return
+        if self._group is None:
+            return
+        worker = PodWorker(self._context, pod)
+        self._workers[uid] = worker
+        self._group.create_task(self._run_worker(uid, worker))
+
+    async def _run_worker(self, uid: str, worker: PodWorker) -> None:
+        try:
+            await worker.run(run_containers)
+        finally:
+            if self._workers.get(uid) is worker:
+                del self._workers[uid]
+
+    def _pod_removed(self, pod: Pod) -> None:
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is not None:
+            worker.object_gone()
+
+
+def _port(server: web.ServerRunner) -> int:
+    address = server.addresses[0]
+    return int(address[1])
