@@ -1,0 +1,132 @@
+# Everything a developer runs. A bare machine needs make and Python 3.11 or newer, nothing else:
+# what more there is goes into .venv, from files locked with hashes. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# The caller's own Python settings must not leak into the environment that is built here.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIREMENT PIP_CONSTRAINT
+unexport UV_PYTHON UV_SYSTEM_PYTHON UV_TARGET UV_PREFIX UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
+
+# pytest workers. The tests wait on processes and sockets more than they compute.
+TEST_WORKERS ?= 2
+PYTEST_ARGS  ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: help setup setup-demo demo test lint types imports generated check contracts lock format clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+	  | while IFS='|' read -r name text; do printf '%-20s %s\n' "$$name" "$$text"; done
+
+# --- the environment ------------------------------------------------------------------------------
+# One stamp a step: a second run does nothing, a changed lock installs again. The environment holds
+# absolute paths, so one that was moved, or whose Python is gone, is made anew.
+
+ifneq ($(wildcard $(VENV)/.stamp-uv),)
+ifneq ($(shell cat $(VENV)/.stamp-uv),$(CURDIR))
+$(shell rm -f $(VENV)/.stamp-*)
+else ifneq ($(shell $(BIN)/python -c 'print("runs")' 2>/dev/null),runs)
+$(shell rm -f $(VENV)/.stamp-*)
+endif
+endif
+
+# The tools include all that the demo needs: once they are installed, the demo uses them.
+ENVIRONMENT_OF_DEMO := $(if $(wildcard $(VENV)/.stamp-dev),$(VENV)/.stamp-dev,$(VENV)/.stamp-local)
+
+setup: $(VENV)/.stamp-dev  ## .venv with everything for developing, from requirements/dev.txt
+
+setup-demo: $(ENVIRONMENT_OF_DEMO)  ## .venv with what running needs, from requirements/local.txt
+
+$(VENV)/.stamp-uv: requirements/uv.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "runbus needs Python 3.11 or newer, and there is no '$(PYTHON)' here." >&2; \
+	  echo "Install one, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "runbus needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." >&2; \
+	  echo "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' comes without its venv module; install it (Debian: python3-venv)." >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --requirement requirements/uv.txt
+	@printf '%s' '$(CURDIR)' > $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-uv requirements/dev.txt pyproject.toml
+	$(call install,requirements/dev.txt)
+	@touch $@
+
+$(VENV)/.stamp-local: $(VENV)/.stamp-uv requirements/local.txt pyproject.toml
+	$(call install,requirements/local.txt)
+	@touch $@
+
+# Exactly what the locks name (uv itself is in one of them), then runbus, editable. uv does not read
+# pip's settings: a mirror or certificates that pip was told of are passed on.
+define install
+	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null \
+	    || $(BIN)/python -m pip config get user.index-url 2>/dev/null); \
+	  index=$${PIP_INDEX_URL:-$$index}; \
+	  if [ -n "$$index" ] && [ -z "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" ]; then \
+	    export UV_DEFAULT_INDEX="$$index"; fi; \
+	  if [ -n "$$PIP_CERT" ] && [ -z "$$SSL_CERT_FILE" ]; then export SSL_CERT_FILE="$$PIP_CERT"; fi; \
+	  echo "installing $(1)" && \
+	  $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes \
+	    $(1) requirements/uv.txt && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps \
+	    --editable .
+endef
+
+# --- running --------------------------------------------------------------------------------------
+
+demo: setup-demo  ## runs that complete, are refused and get stuck, shown live, in two minutes
+	$(BIN)/runbus demo
+
+# --- checking, the cheapest first -----------------------------------------------------------------
+
+check: generated lint imports types test  ## all of the below, as continuous integration runs it
+
+generated: setup  ## the committed schemas and asyncapi.yaml are those of the code
+	$(BIN)/python -m runbus.contracts.export --check
+
+lint: setup  ## ruff: rules and format
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+
+imports: setup  ## import-linter: who may import whom
+	$(BIN)/lint-imports
+
+types: setup  ## mypy, strict
+	$(BIN)/mypy
+
+test: setup  ## unit, contract and integration tests, on a real nats-server and the local cluster
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) $(PYTEST_ARGS)
+
+# --- changing -------------------------------------------------------------------------------------
+
+format: setup  ## ruff: format, and mend what can be mended
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
+
+contracts: setup  ## write the schemas and asyncapi.yaml anew
+	$(BIN)/python -m runbus.contracts.export
+
+# `make lock` keeps the versions that stand; LOCK_ARGS=--upgrade takes the newest.
+LOCK_ARGS ?=
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+  --no-header --python-version 3.11 $(LOCK_ARGS)
+
+lock: $(VENV)/.stamp-uv  ## compile requirements/*.txt anew
+	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra local \
+	  -c requirements/dev.txt -o requirements/local.txt
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+
+clean:  ## remove the environment and everything that tools have written
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find contracts services tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
