@@ -11,7 +11,7 @@ files, or how anything is shown.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,12 @@ from runbus.contracts.streams import COMMANDS, EVENTS, EVIDENCE
 from runbus.sdk import bus as bus_module
 from runbus.sdk import deliveries
 from runbus.sdk.bus import Bus, Notice, StoredMessage
-from runbus.sdk.deliveries import append_readable, events_until_final, every_event, until_caught_up
+from runbus.sdk.deliveries import (
+    append_readable,
+    events_until_all_final,
+    every_event,
+    until_caught_up,
+)
 from runbus.sdk.errors import BusRefusedError, NotFoundError
 from runbus.sdk.follow import follow
 from runbus.sdk.logs import LogTail, log_tails
@@ -195,7 +200,7 @@ class Client:
         await self._stream_info(EVENTS)
         filters = [subjects.events_of_run(project, run_id)]
         async with follow(self.bus, EVENTS, filters, next_sequence=from_sequence) as follower:
-            yield events_until_final(follower)
+            yield events_until_all_final(follower, {(project, run_id)})
 
     @asynccontextmanager
     async def watch(
@@ -207,6 +212,21 @@ class Client:
         filters = [subjects.events_of_project(project or subjects.ANY)]
         async with follow(self.bus, EVENTS, filters, next_sequence=from_sequence) as follower:
             yield every_event(follower)
+
+    @asynccontextmanager
+    async def watch_runs(
+        self, runs: Sequence[tuple[str, str]]
+    ) -> AsyncIterator[AsyncIterator[EventRecord]]:
+        """Follow some runs within a block, from their first events until all are over.
+
+        Args:
+            runs: project and run id of each.
+
+        """
+        await self._stream_info(EVENTS)
+        filters = [subjects.events_of_run(project, run_id) for project, run_id in runs]
+        async with follow(self.bus, EVENTS, filters) as follower:
+            yield events_until_all_final(follower, set(runs))
 
     @asynccontextmanager
     async def changes(

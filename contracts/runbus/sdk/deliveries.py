@@ -29,12 +29,17 @@ async def every_event(follower: Follower) -> AsyncIterator[EventRecord]:
                 continue  # one that cannot be read must not end the watch
 
 
-async def events_until_final(follower: Follower) -> AsyncIterator[EventRecord]:
-    """Yield events up to a final one."""
+async def events_until_all_final(
+    follower: Follower, runs: set[tuple[str, str]]
+) -> AsyncIterator[EventRecord]:
+    """Yield events until each of the runs (project, run id) has had a final one."""
+    waiting = set(runs)
     async for event in every_event(follower):
         yield event
         if event.status.state.is_final:
-            return
+            waiting.discard((event.project, event.run_id))
+            if not waiting:
+                return
 
 
 async def changes(follower: Follower) -> AsyncIterator[list[RunRecord]]:

@@ -1,0 +1,164 @@
+"""Which bus and which cluster a command talks to.
+
+In this order: the argument, the environment (RUNBUS_NATS_URL, RUNBUS_KUBECONFIG), what `runbus up`
+wrote for this user, and for the bus nats://127.0.0.1:4222. `up` leaves one small file behind,
+readable by this user only, because the bus's token stands in it. Must not know runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from runbus.cli.exits import Exit
+from runbus.cli.problems import CliError
+
+if TYPE_CHECKING:
+    from runbus.sdk.client import Client
+
+DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
+CONTEXT_FILE = "current.json"
+
+_USERINFO = re.compile(r"//[^@/,]*@")
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What a running `runbus up` tells the other commands. `pid` is its own."""
+
+    nats_url: str
+    kubeconfig: str
+    dir: str
+    pid: int
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """A bus, and why that one: `source` is for error texts."""
+
+    nats_url: str
+    source: str
+
+
+def state_dir(environment: Mapping[str, str]) -> Path:
+    """Return the folder in which runbus keeps this user's state."""
+    chosen = environment.get("RUNBUS_STATE_DIR")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_state_path
+
+    return user_state_path("runbus", appauthor=False)
+
+
+def read_context(environment: Mapping[str, str]) -> Context | None:
+    """Return what `runbus up` wrote, if anything that can be read; it may be dead by now."""
+    try:
+        content = (state_dir(environment) / CONTEXT_FILE).read_bytes()
+        return msgspec.json.decode(content, type=Context)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def write_context(context: Context, environment: Mapping[str, str]) -> Path:
+    """Tell the other commands of this user where the bus is; returns the file."""
+    path = state_dir(environment) / CONTEXT_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(f".{context.pid}.new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(context))
+    new.replace(path)
+    return path
+
+
+def forget_context(pid: int, environment: Mapping[str, str]) -> None:
+    """Remove the file, unless another `runbus up` has replaced it since."""
+    context = read_context(environment)
+    if context is not None and context.pid == pid:
+        with contextlib.suppress(OSError):
+            (state_dir(environment) / CONTEXT_FILE).unlink()
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process with that id exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def choose_target(argument: str | None, environment: Mapping[str, str]) -> Target:
+    """Return the bus to talk to.
+
+    Raises:
+        CliError: the only candidate is a `runbus up` that is gone.
+
+    """
+    if argument:
+        return Target(nats_url=argument, source="--nats-url")
+    if environment.get("RUNBUS_NATS_URL"):
+        return Target(nats_url=environment["RUNBUS_NATS_URL"], source="RUNBUS_NATS_URL")
+    context = read_context(environment)
+    if context is None:
+        return Target(nats_url=DEFAULT_NATS_URL, source="the default")
+    if not is_alive(context.pid):
+        raise CliError(
+            f"the `runbus up` of this user (process {context.pid}) is gone",
+            why="it was killed before it could say goodbye; its bus went with it",
+            way_out="start `runbus up` again, or give --nats-url URL",
+            code=Exit.UNREACHABLE,
+        )
+    return Target(nats_url=context.nats_url, source="`runbus up`")
+
+
+def choose_kubeconfig(argument: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the path of a kubeconfig that somebody named; None: Kubernetes' own default."""
+    if argument:
+        return argument
+    if environment.get("RUNBUS_KUBECONFIG"):
+        return environment["RUNBUS_KUBECONFIG"]
+    context = read_context(environment)
+    if context is not None and context.kubeconfig and is_alive(context.pid):
+        return context.kubeconfig
+    return None
+
+
+def without_secrets(url: str) -> str:
+    """Return an address without what stands before its @."""
+    return _USERINFO.sub("//", url)
+
+
+@contextlib.asynccontextmanager
+async def connected(nats_url: str | None) -> AsyncIterator[Client]:
+    """Connect to the bus for the length of a block.
+
+    Raises:
+        CliError: it cannot be reached, with the ways out.
+
+    """
+    from runbus.sdk import client
+    from runbus.sdk.errors import BusUnreachableError
+
+    target = choose_target(nats_url, os.environ)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            opened = await stack.enter_async_context(
+                client.connect(target.nats_url, name="runbus-cli")
+            )
+        except BusUnreachableError as error:
+            reason = without_secrets(str(error.__cause__ or error))
+            raise CliError(
+                f"cannot reach the bus at {without_secrets(target.nats_url)}"
+                f" (from {target.source})",
+                why=reason,
+                way_out="start `runbus up` in another terminal, or give --nats-url URL",
+                code=Exit.UNREACHABLE,
+            ) from error
+        yield opened

@@ -1,0 +1,40 @@
+"""What is wrong with a document, a violation a line and its hint below. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from runbus.contracts.violations import Violation
+
+VALUE_CHARS_MAX = 120
+
+
+def violation_lines(violations: Iterable[Violation], *, indent: str = "  ") -> list[str]:
+    """Return the lines of violations: path, what is wrong, what was given, what is allowed."""
+    lines: list[str] = []
+    for each in violations:
+        lines.append(f"{indent}{each.path}: {_code(each)}")
+        if each.allowed not in (None, [], ()):
+            lines.append(f"{indent}  allowed: {_value(each.allowed)}")
+        if each.hint:
+            lines.append(f"{indent}  hint: {each.hint}")
+    return lines
+
+
+def _code(violation: Violation) -> str:
+    text = str(violation.code).replace("_", " ")
+    return text if violation.given is None else f"{text}, given {_value(violation.given)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        text = ", ".join(each if isinstance(each, str) else _json(each) for each in value)
+    else:
+        text = _json(value)
+    return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
