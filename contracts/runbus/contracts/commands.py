@@ -6,12 +6,12 @@ work queue RUNBUS_COMMANDS until they are carried out.
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from runbus.contracts.moments import Moment
 from runbus.contracts.states import RunState
 
 
@@ -31,10 +31,10 @@ class AbortRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
         int | None, Meta(description="only if this is still the run's last event")
     ] = None
     state: RunState | None = None
-    since: datetime | None = None
+    since: Moment | None = None
     limit_s: float | None = None
     overdue_ms: int | None = None
-    requested_at: datetime | None = None
+    requested_at: Moment | None = None
 
 
 class CleanUpCause(StrEnum):

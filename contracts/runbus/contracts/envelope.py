@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 import msgspec
 from msgspec import Struct
 
+from runbus.contracts.moments import Moment
+
 SPEC_VERSION = "1.0"
 JSON_TYPE = "application/json"
 STRUCTURED_PREFIX = "application/cloudevents"
@@ -38,7 +40,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     type: str
     source: str
     subject: str | None = None
-    time: datetime | None = None
+    time: Moment | None = None
     traceparent: str | None = None
 
 
@@ -87,9 +89,10 @@ class _Structured(Struct):
     type: str = ""
     source: str = ""
     subject: str | None = None
-    time: datetime | None = None
+    time: Moment | None = None
     traceparent: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"")
+    data_base64: bytes = b""
 
 
 def open_message(headers: Mapping[str, str] | None, body: bytes) -> tuple[Envelope, bytes]:
@@ -104,7 +107,7 @@ def open_message(headers: Mapping[str, str] | None, body: bytes) -> tuple[Envelo
     try:
         event = msgspec.json.decode(body, type=_Structured)
     except msgspec.MsgspecError as error:
-        message = f"a structured CloudEvent must be JSON with its data in `data`: {error}"
+        message = f"a structured CloudEvent must be one JSON object, its data in `data`: {error}"
         raise EnvelopeError(message) from error
     envelope = Envelope(
         id=event.id,
@@ -114,7 +117,7 @@ def open_message(headers: Mapping[str, str] | None, body: bytes) -> tuple[Envelo
         time=event.time,
         traceparent=event.traceparent or from_headers(headers).traceparent,
     )
-    return envelope, bytes(event.data)
+    return envelope, bytes(event.data) or event.data_base64
 
 
 def content_type(headers: Mapping[str, str] | None) -> str:
@@ -139,7 +142,7 @@ def _encode(text: str) -> str:
 
 def _parse_time(text: str) -> datetime:
     try:
-        return msgspec.convert(text, datetime)
+        return msgspec.convert(text, Moment)
     except msgspec.ValidationError as error:
-        message = f"ce-time {text!r} is no RFC 3339 timestamp"
+        message = f"ce-time {text!r} is no RFC 3339 timestamp with its zone"
         raise EnvelopeError(message) from error

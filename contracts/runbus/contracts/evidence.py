@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+
+from runbus.contracts.moments import Moment
 
 
 class ContainerEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,7 +42,7 @@ class KubeEventEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     message: str = ""
     count: int = 1
-    last_seen: datetime | None = None
+    last_seen: Moment | None = None
 
 
 class NodeEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,7 +61,7 @@ class RunEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     project: str
     attempt: int
     cause: Annotated[str, Meta(description="aborting, or ended")]
-    collected_at: datetime
+    collected_at: Moment
     pods: tuple[PodEvidence, ...] = ()
     kube_events: Annotated[
         tuple[KubeEventEvidence, ...], Meta(description="the last 20, newest last")

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import zlib
 
 from runbus.contracts.states import EventType
 
 SHARDS = 64
 RUN_ID_LENGTH = 12
+
+# W3C Trace Context. A version after 00 may add to it; what it adds is not passed on.
+_TRACEPARENT = re.compile(
+    r"(?P<version>(?!ff)[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})"
+    r"-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?\Z"
+)
 
 
 def run_id_from_key(project: str, key: str) -> str:
@@ -58,17 +65,13 @@ def child_traceparent(parent: str | None, run_id: str, own_event_id: str) -> str
 
     A request without a (valid) traceparent starts the trace that belongs to its run id.
     """
-    parts = (parent or "").split("-")
-    if len(parts) == 4 and len(parts[1]) == 32 and len(parts[3]) == 2 and _is_hex(parts[1]):
-        trace, flags = parts[1], parts[3]
+    valid = _TRACEPARENT.match(parent or "")
+    if valid is not None and not (valid["version"] == "00" and valid["more"]):
+        trace, flags = valid["trace"], valid["flags"]
     else:
         trace, flags = hashlib.sha256(f"trace\n{run_id}".encode()).hexdigest()[:32], "01"
     span = hashlib.sha256(f"span\n{own_event_id}".encode()).hexdigest()[:16]
     return f"00-{trace}-{span}-{flags}"
-
-
-def _is_hex(text: str) -> bool:
-    return all(character in "0123456789abcdef" for character in text) and text.strip("0") != ""
 
 
 def _digest(*parts: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
+from runbus.contracts.moments import Moment
 from runbus.contracts.violations import Violation
 
 
@@ -43,4 +44,4 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: Annotated[bytes, Meta(description="the message's body, base64")] = b""
     run_id: str = ""
     project: str = ""
-    set_aside_at: datetime
+    set_aside_at: Moment

@@ -7,11 +7,11 @@ the `live` bucket. Documents and evidence are messages of their own and never st
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from runbus.contracts.moments import Moment
 from runbus.contracts.states import Kind, OutcomeClass, Role, RunState
 
 Seconds = Annotated[float, Meta(description="seconds")]
@@ -22,7 +22,7 @@ class Limit(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     limit_s: Annotated[float | None, Meta(description="seconds; null is no limit")] = None
     extended_s: Annotated[float, Meta(description="seconds added to the limit since")] = 0.0
-    paused_at: Annotated[datetime | None, Meta(description="set while the clock stands")] = None
+    paused_at: Annotated[Moment | None, Meta(description="set while the clock stands")] = None
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,10 +55,10 @@ class AbortCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     message: str = ""
     state: Annotated[RunState | None, Meta(description="the state that was judged")] = None
-    since: Annotated[datetime | None, Meta(description="entry into that state")] = None
+    since: Annotated[Moment | None, Meta(description="entry into that state")] = None
     limit_s: float | None = None
     overdue_ms: Annotated[int | None, Meta(description="deadline to decision")] = None
-    requested_at: datetime | None = None
+    requested_at: Moment | None = None
 
 
 class RunStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,9 +73,9 @@ class RunStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     namespace: Annotated[str, Meta(description="where its objects are")] = ""
     state: RunState
     attempt: Annotated[int, Meta(ge=0, description="0 until the first admission")] = 0
-    since: Annotated[datetime, Meta(description="entry into the state, in this attempt")]
-    accepted_at: datetime | None = None
-    admitted_at: Annotated[datetime | None, Meta(description="of this attempt")] = None
+    since: Annotated[Moment, Meta(description="entry into the state, in this attempt")]
+    accepted_at: Moment | None = None
+    admitted_at: Annotated[Moment | None, Meta(description="of this attempt")] = None
     reason: Annotated[str, Meta(description="a stable code")] = ""
     message: Annotated[str, Meta(description="the text that belongs to the code")] = ""
     status_text: Annotated[str, Meta(description="one sentence for people")] = ""
@@ -85,10 +85,10 @@ class RunStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     roles: Annotated[dict[str, dict[str, int]], Meta(description="pods per role and state")] = {}
     pods: tuple[PodRef, ...] = ()
     thresholds: Annotated[dict[str, Limit], Meta(description="by threshold key")] = {}
-    deadline: Annotated[datetime | None, Meta(description="the next limit to pass")] = None
+    deadline: Annotated[Moment | None, Meta(description="the next limit to pass")] = None
     deadline_of: Annotated[str | None, Meta(description="whose threshold that is")] = None
     retry: RetryPolicy = RetryPolicy()
-    not_before: Annotated[datetime | None, Meta(description="retrying: the next attempt")] = None
+    not_before: Annotated[Moment | None, Meta(description="retrying: the next attempt")] = None
     ttl_after_finish_s: Annotated[float | None, Meta(description="finished objects stay")] = 3600.0
     priority_class: str | None = None
     abort: AbortCause | None = None

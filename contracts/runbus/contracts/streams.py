@@ -160,5 +160,14 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
 
 
 def consumer(name: str) -> ConsumerSpec:
-    """Return a consumer's data by name."""
-    return next(spec for spec in CONSUMERS if spec.name == name)
+    """Return a consumer's data by name.
+
+    Raises:
+        LookupError: there is no such consumer.
+
+    """
+    for spec in CONSUMERS:
+        if spec.name == name:
+            return spec
+    message = f"there is no consumer {name!r}"
+    raise LookupError(message)

@@ -24,6 +24,7 @@ ANY = "*"
 ABORT = "abort"
 CLEANUP = "cleanup"
 EVIDENCE_OF = "evidence-of"
+COMMAND_VERBS = (ABORT, CLEANUP, EVIDENCE_OF)
 
 API_SUBMIT = "submit"
 API_LINT = "lint"
@@ -117,7 +118,7 @@ def parse_command(subject: str) -> tuple[str, str, str]:
 
     """
     tokens = subject.split(".")
-    if len(tokens) != 5 or tokens[:2] != ["runbus", "v1"]:
+    if len(tokens) != 5 or tokens[:2] != ["runbus", "v1"] or tokens[2] not in COMMAND_VERBS:
         message = f"{subject!r} is not the subject of a command on a run"
         raise SubjectError(message)
     return tokens[2], tokens[3], tokens[4]
@@ -132,7 +133,8 @@ def project_of(subject: str) -> str:
     """
     tokens = subject.split(".")
     place = 4 if tokens[2:3] == ["api"] else 3
-    if tokens[:2] != ["runbus", "v1"] or len(tokens) <= place:
+    has_one = tokens[:2] == ["runbus", "v1"] and tokens[2:3] != ["deadletter"]
+    if not has_one or len(tokens) <= place:
         message = f"{subject!r} has no project"
         raise SubjectError(message)
     return tokens[place]

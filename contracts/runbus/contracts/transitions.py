@@ -42,12 +42,16 @@ LIVE_STATES = frozenset(_S) - FINAL_STATES - {_S.UNKNOWN}
 
 
 class Transition(Struct, frozen=True):
-    """One row: from these states, this event leads to one of those; published by these."""
+    """One row: from these states, this event leads to one of those; published by these.
+
+    Where `reason` is set, the row holds for that reason code only.
+    """
 
     event: EventType
     sources: frozenset[RunState | None]
     targets: frozenset[RunState]
     publishers: frozenset[Publisher]
+    reason: Reason | None = None
 
 
 def _row(
@@ -55,8 +59,9 @@ def _row(
     sources: frozenset[RunState | None] | frozenset[RunState],
     targets: set[RunState],
     *publishers: Publisher,
+    reason: Reason | None = None,
 ) -> Transition:
-    return Transition(event, frozenset(sources), frozenset(targets), frozenset(publishers))
+    return Transition(event, frozenset(sources), frozenset(targets), frozenset(publishers), reason)
 
 
 _VALIDATOR, _SCHEDULER = Publisher.SPEC_VALIDATOR, Publisher.SCHEDULER
@@ -86,7 +91,13 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row(EventType.COMPLETED, OBJECT_STATES | {_S.ABORTING}, {_S.COMPLETED}, _WATCHER),
     _row(EventType.ATTEMPT_FAILED, OBJECT_STATES | {_S.ABORTING}, _ENDED_BADLY, _WATCHER),
     # Whoever puts a run's message among the dead letters ends the run that it belonged to.
-    _row(EventType.ATTEMPT_FAILED, _BEFORE_OBJECTS, {_S.ERROR}, *ANY_PUBLISHER),
+    _row(
+        EventType.ATTEMPT_FAILED,
+        _BEFORE_OBJECTS,
+        {_S.ERROR},
+        *ANY_PUBLISHER,
+        reason=Reason.INTERNAL_ERROR,
+    ),
     _row(EventType.ABORTING, LIVE_STATES, {_S.ABORTING}, _ABORTER),
     _row(
         EventType.ABORT_WITHDRAWN,
@@ -134,21 +145,28 @@ def _problem(
     rows = [row for row in rows if after.state in row.targets]
     if not rows:
         return "does not lead there"
-    if not any(publisher in row.publishers for row in rows):
+    rows = [row for row in rows if publisher in row.publishers]
+    if not rows:
         return "not this publisher's event"
+    if all(row.reason not in (None, after.reason) for row in rows):
+        return f"not with the reason {after.reason!r}"
     if before is None:
-        return None
+        return None if after.attempt == 0 else "must not open an attempt"
     return _beyond_the_table(before, event, after)
 
 
 def _beyond_the_table(before: RunStatus, event: EventType, after: RunStatus) -> str | None:
     """Return what the rows cannot say: rules that look at more than two states."""
+    if (after.project, after.run_id) != (before.project, before.run_id):
+        return "must keep the run"
     if event in _STATE_KEEPING and after.state is not before.state:
         return "must not change the state"
     if event is EventType.ADMITTED:
         return None if after.attempt == before.attempt + 1 else "must open the next attempt"
     if after.attempt != before.attempt:
         return "must keep the attempt"
+    if event is EventType.QUEUED and before.state is RunState.QUEUED:
+        return "must have news in its reason code" if after.reason == before.reason else None
     if before.state is not RunState.ABORTING:
         return None
     if event is EventType.ABORTING and (_by_user(before) or not _by_user(after)):
