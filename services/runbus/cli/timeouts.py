@@ -6,7 +6,7 @@ from runbus.cli.problems import CliError
 
 
 def timeout_of(text: str | None) -> float | None:
-    """Return seconds: a plain number, or a duration as in run documents; None for none.
+    """Return seconds: a plain number, or a duration as in run documents; None for no limit (-1).
 
     Raises:
         CliError: it is neither.
@@ -14,16 +14,12 @@ def timeout_of(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = _duration(text)
-    if not 0 < seconds < float("inf"):
-        raise CliError(f"--timeout {text!r} is no time to wait", way_out="such as 30s, 5m or 90")
-    return seconds
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return float(text)
+    return _duration(text)
 
 
-def _duration(text: str) -> float:
+def _duration(text: str) -> float | None:
     from runbus.contracts.durations import DurationError, parse_duration
 
     try:

@@ -1,0 +1,236 @@
+"""All processes of a runbus on one machine, in the order in which they can start and must end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from runbus.cli.stack.cluster import ClusterProcess
+from runbus.cli.stack.nats import NatsProcess
+from runbus.cli.stack.owner import Owner
+from runbus.cli.stack.process import Process, StackError
+from runbus.cli.stack.service import SERVICES, ServiceProcess
+
+READY_TIMEOUT_S = 60.0
+SERVICE_GRACE_S = 12.0  # a service drains within 10 s
+CLUSTER_GRACE_S = 10.0
+NATS_GRACE_S = 5.0
+
+Progress = Callable[[str], None]
+
+
+class Stack:
+    """A bus, a cluster and the services.
+
+    async with Stack(folder) as stack:
+        ... stack.nats_url, stack.kubeconfig
+        stack.services["scheduler"].kill()
+        await stack.restart("scheduler")
+
+    Args:
+        folder: for everything: bus/, cluster/, logs/, health files.
+        defaults: a defaults file for the services that take one.
+        localcluster_options: arguments of the local cluster.
+        kubeconfig: of another cluster, instead of the local one.
+        context: of that kubeconfig.
+        logs: folder for logs; default: in `folder`.
+        environment: more settings for the services.
+        services: which of them.
+        is_temporary: the folder is removed at the end, however that comes.
+        progress: told what happens, one line at a time.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        defaults: Path | None = None,
+        localcluster_options: Sequence[str] = (),
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        logs: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        services: Sequence[str] = SERVICES,
+        is_temporary: bool = False,
+        progress: Progress = lambda _line: None,
+    ) -> None:
+        self.folder = folder
+        self.logs = logs or folder / "logs"
+        self.cluster: ClusterProcess | None = None
+        self.services: dict[str, ServiceProcess] = {}
+        self._defaults = defaults
+        self._cluster_options = tuple(localcluster_options)
+        self._other_kubeconfig = kubeconfig
+        self._context = context
+        self._environment = dict(environment or {})
+        self._wanted = tuple(services)
+        self._is_temporary = is_temporary
+        self._progress = progress
+        self._owner: Owner | None = None
+        self._nats: NatsProcess | None = None
+
+    @property
+    def nats(self) -> NatsProcess:
+        """The bus."""
+        assert self._nats is not None, "the stack has not been started"
+        return self._nats
+
+    @property
+    def nats_url(self) -> str:
+        """The bus's address, with its token."""
+        return self.nats.url
+
+    @property
+    def kubeconfig(self) -> str:
+        """The path of the cluster's kubeconfig; empty: Kubernetes' own defaults."""
+        if self.cluster is not None:
+            return self.cluster.kubeconfig
+        return self._other_kubeconfig or ""
+
+    @property
+    def processes(self) -> list[Process]:
+        """Everything that was started, in that order."""
+        found: list[Process | None] = [self._nats, self.cluster, *self.services.values()]
+        return [each for each in found if each is not None]
+
+    async def __aenter__(self) -> Stack:
+        """Start everything."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Stop everything."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything, and wait until all of it is ready.
+
+        Raises:
+            StackError: something did not start; everything is stopped again.
+
+        """
+        try:
+            await self._start()
+        except* StackError as group:
+            await self.stop()
+            raise _first(group) from group
+        except* BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._owner = owner = await Owner.start()
+        if self._is_temporary:
+            owner.owns_folder(self.folder)
+        self._nats = NatsProcess(
+            self.folder / "bus",
+            owner=owner,
+            log=self.logs / "nats-server.log",
+            token=secrets.token_hex(16),
+        )
+        if self._other_kubeconfig is None and self._context is None:
+            self.cluster = ClusterProcess(
+                self.folder / "cluster",
+                owner=owner,
+                log=self.logs / "localcluster.log",
+                options=self._cluster_options,
+            )
+            await self.cluster.start()
+        await self.nats.start()
+        await self.nats.wait_ready(READY_TIMEOUT_S)
+        self._progress("the bus is up")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._provision())
+            if self.cluster is not None:
+                await self.cluster.wait_ready(READY_TIMEOUT_S)
+                self._progress("the cluster is up")
+            for name in self._wanted:
+                self.services[name] = self.service(name)
+                await self.services[name].start()
+        async with asyncio.TaskGroup() as tasks:
+            for process in self.services.values():
+                tasks.create_task(self._ready(process))
+
+    def service(self, name: str, instance: str = "") -> ServiceProcess:
+        """Return a process of a service, not started; `instance` tells replicas apart."""
+        assert self._owner is not None, "the stack has not been started"
+        own_name = f"{name}-{instance}" if instance else name
+        environment = {"RUNBUS_NATS_URL": self.nats_url, **self._environment}
+        if self.kubeconfig:
+            environment["RUNBUS_KUBECONFIG"] = self.kubeconfig
+        if self._context:
+            environment["RUNBUS_KUBE_CONTEXT"] = self._context
+        if self._defaults is not None:
+            environment["RUNBUS_DEFAULTS_FILE"] = str(self._defaults.absolute())
+        return ServiceProcess(
+            name,
+            self.folder / "health",
+            owner=self._owner,
+            log=self.logs / f"{own_name}.log",
+            environment=environment,
+            instance=instance,
+        )
+
+    async def add(self, name: str, instance: str) -> ServiceProcess:
+        """Start one more replica of a service; it is `services["<name>-<instance>"]`."""
+        process = self.service(name, instance)
+        self.services[process.name] = process
+        await process.start()
+        await process.wait_ready(READY_TIMEOUT_S)
+        return process
+
+    async def restart(self, name: str) -> None:
+        """Stop a service in order, start it again and wait until it is ready."""
+        process = self.services[name]
+        await process.stop(SERVICE_GRACE_S)
+        await process.start()
+        await process.wait_ready(READY_TIMEOUT_S)
+
+    async def stop(self) -> None:
+        """Stop everything: services first, then the cluster, then the bus. May be repeated."""
+        if self._owner is None:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for service in self.services.values():
+                tasks.create_task(service.stop(SERVICE_GRACE_S))
+        if self.cluster is not None:
+            await self.cluster.stop(CLUSTER_GRACE_S)
+        if self._nats is not None:
+            await self._nats.stop(NATS_GRACE_S)
+        if self._is_temporary:
+            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await self._owner.finish()
+        self._owner = None
+
+    async def _provision(self) -> None:
+        from runbus.sdk import bus
+        from runbus.sdk.provision import provision
+
+        connection = await bus.connect(self.nats_url, name="runbus-init")
+        try:
+            await provision(connection)
+        finally:
+            await connection.close()
+
+    async def _ready(self, process: ServiceProcess) -> None:
+        await process.wait_ready(READY_TIMEOUT_S)
+        self._progress(f"{process.name} is ready")
+
+
+def _first(group: BaseExceptionGroup[StackError]) -> StackError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, StackError)
+    return error

@@ -1,0 +1,55 @@
+"""Starts again what dies, with a growing wait, and gives up on what keeps dying."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from runbus.cli.stack.process import Process, StackError
+
+BACKOFF_S = 0.5
+BACKOFF_MAX_S = 10.0
+WINDOW_S = 60.0
+RESTARTS_MAX = 6
+READY_TIMEOUT_S = 60.0
+
+Tell = Callable[[str], None]
+
+
+async def supervise(processes: Sequence[Process], tell: Tell) -> None:
+    """Keep processes running until cancelled.
+
+    Raises:
+        StackError: one died too often within a minute.
+
+    """
+    async with asyncio.TaskGroup() as tasks:
+        for process in processes:
+            tasks.create_task(_keep(process, tell))
+
+
+async def _keep(process: Process, tell: Tell) -> None:
+    loop = asyncio.get_running_loop()
+    deaths: deque[float] = deque(maxlen=RESTARTS_MAX)
+    while True:
+        code = await process.wait()
+        now = loop.time()
+        if len(deaths) == RESTARTS_MAX and now - deaths[0] < WINDOW_S:
+            raise process.failure(f"keeps dying ({RESTARTS_MAX} times within a minute)")
+        deaths.append(now)
+        recent = sum(1 for moment in deaths if now - moment < WINDOW_S)
+        wait_s = min(BACKOFF_S * 2 ** (recent - 1), BACKOFF_MAX_S)
+        tell(f"{process.name} ended with {_ending(code)}; starting it again in {wait_s:g} s")
+        await asyncio.sleep(wait_s)
+        await process.start()
+        try:
+            await process.wait_ready(READY_TIMEOUT_S)
+        except StackError as error:
+            tell(str(error))
+        else:
+            tell(f"{process.name} is ready again")
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,150 @@
+"""What `runbus up` does: start a stack, tell how to use it, keep it running, end it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from runbus.cli.connection import (
+    Context,
+    forget_context,
+    is_alive,
+    read_context,
+    without_secrets,
+    write_context,
+)
+from runbus.cli.exits import Exit
+from runbus.cli.output.printing import say
+from runbus.cli.problems import CliError
+from runbus.cli.stack.folder import locked
+from runbus.cli.stack.process import StackError
+from runbus.cli.stack.stack import Stack
+from runbus.cli.stack.supervisor import supervise
+
+
+class Up(Struct, frozen=True, kw_only=True):
+    """What `runbus up` was told; see its help."""
+
+    persist: Path | None = None
+    defaults: Path | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+    log_dir: Path | None = None
+    ready_file: Path | None = None
+    cluster_options: tuple[str, ...] = ()
+    quiet: bool = False
+
+    async def run(self) -> Exit:
+        """Run until SIGINT or SIGTERM.
+
+        Raises:
+            CliError: something does not start, or keeps dying.
+
+        """
+        self._check()
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        folder = self.persist or Path(tempfile.mkdtemp(prefix="runbus-"))
+        try:
+            with locked(folder):
+                return await self._run(folder.absolute(), stopping)
+        except* StackError as group:
+            raise _cannot_run(group) from group
+        raise AssertionError
+
+    async def _run(self, folder: Path, stopping: asyncio.Event) -> Exit:
+        stack = Stack(
+            folder,
+            defaults=self.defaults,
+            localcluster_options=self.cluster_options,
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+            logs=self.log_dir.absolute() if self.log_dir is not None else None,
+            is_temporary=self.persist is None,
+            progress=self._say,
+        )
+        self._say("starting the bus, the cluster and the services")
+        async with asyncio.TaskGroup() as tasks:
+            main = tasks.create_task(self._live(stack))
+            await _first_of(main, stopping)
+            self._say("stopping")
+            main.cancel()
+        return Exit.DONE
+
+    async def _live(self, stack: Stack) -> None:
+        async with stack:
+            self._welcome(stack)
+            try:
+                await supervise(stack.processes, say)
+            finally:
+                forget_context(os.getpid(), os.environ)
+                if self.ready_file is not None:
+                    self.ready_file.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        for path in (self.defaults, self.kubeconfig):
+            if path is not None and not Path(path).is_file():
+                raise CliError(f"{path}: no such file")
+
+    def _welcome(self, stack: Stack) -> None:
+        before = read_context(os.environ)
+        if before is not None and is_alive(before.pid):
+            say(f"note: other commands talked to the `runbus up` of process {before.pid} so far")
+        context = Context(
+            nats_url=stack.nats_url,
+            kubeconfig=stack.kubeconfig,
+            dir=str(stack.folder),
+            pid=os.getpid(),
+        )
+        write_context(context, os.environ)
+        if self.ready_file is not None:
+            _write_ready(self.ready_file, stack)
+        self._say("")
+        self._say(f"bus         {without_secrets(stack.nats_url)}")
+        self._say(f"kubeconfig  {stack.kubeconfig or '(your default)'}")
+        self._say(f"logs        {stack.logs}")
+        self._say("try         runbus submit --watch -f examples/hello.yaml")
+        self._say("Ctrl-C stops everything.")
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            say(line)
+
+
+async def _first_of(main: asyncio.Task[None], stopping: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(stopping.wait())
+        await asyncio.wait({main, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+
+def _write_ready(path: Path, stack: Stack) -> None:
+    content = {
+        "nats_url": stack.nats_url,
+        "kubeconfig": stack.kubeconfig,
+        "dir": str(stack.folder),
+        "logs": str(stack.logs),
+        "pid": os.getpid(),
+        "processes": {each.name: {"pid": each.pid} for each in stack.processes},
+        "health": {name: each.health_url for name, each in stack.services.items()},
+    }
+    new = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(content))
+    new.replace(path)
+
+
+def _cannot_run(group: BaseExceptionGroup[StackError]) -> CliError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    what, _, why = str(error).partition("\n")
+    return CliError(what, why=why, code=Exit.UNREACHABLE)
