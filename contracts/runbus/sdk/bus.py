@@ -1,5 +1,9 @@
 """The connection to the bus: publish with acknowledgement, leader reads, raw JetStream requests.
 
+Requests go through one inbox of our own with numbered replies: measured at less than half the CPU
+of the client library's, and free of its `asyncio.wait_for`, which on Python 3.11 can swallow the
+cancellation of a task and leave it running for ever.
+
 Settings follow from measured pitfalls of the client: pings every few seconds (the default would
 sit on a hung server for minutes), reconnecting for ever, and a watchdog's view of whether the
 connection really answers. It must not know runs, services or Kubernetes.
@@ -8,6 +12,7 @@ connection really answers. It must not know runs, services or Kubernetes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -37,6 +42,7 @@ RECONNECT_WAIT_S = 0.25
 PENDING_BYTES_MAX = 8 * 1024 * 1024
 
 WRONG_LAST_SEQUENCE = 10071
+NO_RESPONDERS = "503"
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 MESSAGE_ID = "Nats-Msg-Id"
@@ -100,6 +106,9 @@ class Bus:
     def __init__(self, client: Client, notice: Notice) -> None:
         self._client = client
         self._notice = notice
+        self._inbox = client.new_inbox()
+        self._replies: dict[str, asyncio.Future[Msg]] = {}
+        self._count = 0
         self.generation = 0
         self.closed = asyncio.Event()
 
@@ -114,17 +123,18 @@ class Bus:
         url = self._client.connected_url
         return f"nats://{url.hostname}:{url.port}" if url is not None else ""
 
+    async def open(self) -> None:
+        """Begin to listen for replies; `connect` has done it."""
+        await self.subscribe(f"{self._inbox}.*", self._on_reply)
+
     async def ping(self, timeout_s: float = 2.0) -> None:
-        """Ask the server for a sign of life.
+        """Send a message to ourselves: the server is there and forwards.
 
         Raises:
-            BusTimeoutError: none came.
+            BusTimeoutError: it did not come back.
 
         """
-        try:
-            await self._client.flush(timeout=timeout_s)  # type: ignore[arg-type]  # takes floats
-        except nats.errors.Error as error:
-            raise _translated(error) from error
+        await self._ask("", b"", None, timeout_s)
 
     async def publish(
         self,
@@ -185,16 +195,42 @@ class Bus:
             BusTimeoutError, BusUnreachableError: see `publish`.
 
         """
+        reply = await self._ask(subject, body, headers, timeout_s)
+        if not reply.data and reply.headers and reply.headers.get("Status") == NO_RESPONDERS:
+            text = f"{subject}: nobody answers there"
+            raise BusUnreachableError(text)
+        return reply
+
+    async def _ask(
+        self, subject: str, body: bytes, headers: Mapping[str, str] | None, timeout_s: float
+    ) -> Msg:
+        """Send a request and wait for its reply; without a subject, to the reply's own."""
+        self._count += 1
+        token = str(self._count)
+        future = self._replies[token] = asyncio.get_running_loop().create_future()
+        reply_subject = f"{self._inbox}.{token}"
         try:
-            # nats-py writes into the dict it is given.
-            return await self._client.request(
-                subject,
-                body,
-                timeout=timeout_s,
-                headers=dict(headers) if headers is not None else None,
-            )
-        except (nats.errors.Error, TimeoutError) as error:
+            async with asyncio.timeout(timeout_s):
+                await self._client.publish(
+                    subject or reply_subject,
+                    body,
+                    reply=reply_subject if subject else "",
+                    # nats-py writes into the dict it is given.
+                    headers=dict(headers) if headers is not None else None,
+                )
+                return await future
+        except TimeoutError as error:
+            text = f"{subject or 'ping'}: no answer within {timeout_s:g} s"
+            raise BusTimeoutError(text) from error
+        except nats.errors.Error as error:
             raise _translated(error, subject) from error
+        finally:
+            del self._replies[token]
+
+    async def _on_reply(self, msg: Msg) -> None:
+        future = self._replies.get(msg.subject.rpartition(".")[2])
+        if future is not None and not future.done():
+            future.set_result(msg)
 
     async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
         """Carry out a request of JetStream's own API, such as `STREAM.INFO.<name>`.
@@ -249,11 +285,8 @@ class Bus:
         """Flush what is under way and close the connection."""
         if self._client.is_closed:
             return
-        try:
-            async with asyncio.timeout(2.0):
-                await self._client.flush(timeout=1)
-        except (nats.errors.Error, TimeoutError):
-            pass
+        with contextlib.suppress(BusUnreachableError):
+            await self.ping(timeout_s=1.0)  # everything sent before it has arrived
         await self._client.close()
 
     def native(self) -> Client:
@@ -328,6 +361,7 @@ async def connect(
             continue
         client.options["max_reconnect_attempts"] = -1
         bus = Bus(client, notice)
+        await bus.open()
         holder.append(bus)
         return bus
     message = "attempts_max must be at least 1"
@@ -365,11 +399,5 @@ def _api_error(error: _ApiError, about: str) -> Exception:
     return BusRefusedError(text, code=error.code, error_code=error.err_code)
 
 
-def _translated(error: BaseException, about: str = "bus") -> Exception:
-    match error:
-        case nats.errors.TimeoutError() | TimeoutError():
-            return BusTimeoutError(f"{about}: no answer in time")
-        case nats.errors.NoRespondersError():
-            return BusUnreachableError(f"{about}: nobody answers there")
-        case _:
-            return BusUnreachableError(f"{about}: {type(error).__name__}: {error}")
+def _translated(error: BaseException, about: str = "bus") -> BusUnreachableError:
+    return BusUnreachableError(f"{about}: {type(error).__name__}: {error}")

@@ -73,6 +73,17 @@ class Follower:
         await self._resume_flow()
         return batch
 
+    async def ask_pending(self) -> None:
+        """Ask the server how much is left: messages that a purge removed never arrive."""
+        if not self._consumer:
+            return
+        try:
+            info = await self._bus.api(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
+        except BusError:
+            return  # it is being made again
+        if not self._buffer:
+            self._pending = int(info.get("num_pending", 0))
+
     async def run(self) -> None:
         """Keep the consumer alive until cancelled."""
         subscription = None

@@ -8,6 +8,7 @@ that are no success become one of the errors below, chosen by status, with the s
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -193,7 +194,9 @@ async def connect(config: KubeConfig) -> Kube:
                 persist_config=False,
             )
         else:
-            kube_config.load_incluster_config(client_configuration=configuration)
+            kube_config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
     except (kube_config.ConfigException, OSError) as error:
         text = f"no usable Kubernetes configuration: {error} (set RUNBUS_KUBECONFIG)"
         raise ConfigError(text) from error

@@ -54,7 +54,10 @@ class LiveFeed:
         loaded = 0
         async with follow(self._bus, LIVE_STREAM, self._bucket_filters()) as follower:
             while not follower.caught_up:
-                for message in await follower.next_batch(timeout_s=0.5):
+                batch = await follower.next_batch(timeout_s=0.5)
+                if not batch:
+                    await follower.ask_pending()
+                for message in batch:
                     sequence = source_sequence(message)
                     sourced = max(sourced, sequence)
                     loaded += 1

@@ -143,6 +143,7 @@ async def _serve(
         if config.health_file:
             await asyncio.to_thread(_write_address, config, port)
         log.info("started", health_port=port, bus=bus.url)
+        exit_code = 0
         try:
             async with asyncio.TaskGroup() as tasks:
                 beat = tasks.create_task(health.beat())
@@ -153,11 +154,11 @@ async def _serve(
                 watchdog.cancel()
         except* ConfigError as group:
             log.error("settings that cannot be used", error=_first(group))
-            return 2
+            exit_code = 2
         except* (FatalError, BusError) as group:
             log.error("cannot go on", error=_first(group))
-            return 1
-    return 0
+            exit_code = 1
+    return exit_code
 
 
 def _write_address(config: ServiceConfig, port: int) -> None:

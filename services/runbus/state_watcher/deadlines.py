@@ -8,6 +8,7 @@ from runbus.contracts.commands import AbortRun
 from runbus.contracts.deadlines import clock_start, next_deadline
 from runbus.contracts.identity import object_name
 from runbus.contracts.states import Reason, RunState, Threshold
+from runbus.contracts.status import RunStatus
 from runbus.state_watcher.model import Command, Decision, Known, Look, PodSeen
 
 JUDGE_AGAIN_S = 5.0
@@ -63,7 +64,7 @@ def _exceeded(known: Known, at: datetime, key: Threshold, now: datetime) -> Abor
         by=WATCHER,
         by_user=False,
         reason=Reason.THRESHOLD_EXCEEDED.value,
-        message=status.status_text or status.message,
+        message=_what_it_waits_for(status),
         attempt=status.attempt,
         if_sequence=known.sequence,
         state=status.state,
@@ -80,10 +81,16 @@ def _never_pullable(known: Known, now: datetime) -> AbortRun:
         by=WATCHER,
         by_user=False,
         reason=Reason.IMAGE_NEVER_PULLABLE.value,
-        message=status.status_text or status.message,
+        message=_what_it_waits_for(status),
         attempt=status.attempt,
         if_sequence=known.sequence,
         state=status.state,
         since=status.since,
         requested_at=now,
     )
+
+
+def _what_it_waits_for(status: RunStatus) -> str:
+    """Return what stands behind a state; nothing where the state says it all."""
+    text = status.status_text or status.message
+    return "" if text == status.state.value else text

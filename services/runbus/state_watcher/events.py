@@ -19,6 +19,8 @@ from runbus.state_watcher.model import Known, PodSeen, Publish
 
 MESSAGE_CHARACTERS_MAX = 2000
 
+_ORDINARY_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
+
 _STATE_EVENTS = {
     RunState.HELD: EventType.HELD,
     RunState.PENDING_NOT_SCHEDULED: EventType.PENDING_NOT_SCHEDULED,
@@ -29,14 +31,9 @@ _STATE_EVENTS = {
 
 
 def state_event(known: Known, pod: PodSeen, now: datetime) -> Publish | None:
-    """Return the event of a state entered, or of a new reason in it; None if all is said.
-
-    The reasons of the image family alternate with every pull: the first one stands.
-    """
+    """Return the event of a state entered, or of a new reason in it; None if all is said."""
     before, reading = known.status, pod.reading
-    same_state = before.state is reading.state
-    same_reason = before.reason == reading.reason or reading.state is RunState.IMAGE_PULL_BACKOFF
-    if same_state and same_reason:
+    if before.state is reading.state and not _is_news(before.reason, reading):
         return None
     status = replace(
         before,
@@ -53,6 +50,17 @@ def state_event(known: Known, pod: PodSeen, now: datetime) -> Publish | None:
         abort=None,
     )
     return _publish(_STATE_EVENTS[reading.state], with_deadline(status))
+
+
+def _is_news(told: str, reading: Reading) -> bool:
+    """Say whether a reason is worth an event of its own.
+
+    Those of the image family alternate with every pull: the first one stands. Every pod passes
+    through the ordinary ones on its way.
+    """
+    if reading.state is RunState.IMAGE_PULL_BACKOFF:
+        return False
+    return told != reading.reason and not {told, reading.reason} <= _ORDINARY_REASONS
 
 
 def end_event(known: Known, reading: Reading, pod: PodSeen | None, now: datetime) -> Publish:
