@@ -23,7 +23,7 @@ from runbus.cli.exits import Exit
 from runbus.cli.output.printing import say
 from runbus.cli.problems import CliError
 from runbus.cli.stack.folder import locked
-from runbus.cli.stack.process import StackError
+from runbus.cli.stack.process import StackError, first_stack_error
 from runbus.cli.stack.stack import Stack
 from runbus.cli.stack.supervisor import supervise
 
@@ -56,9 +56,12 @@ class Up(Struct, frozen=True, kw_only=True):
         try:
             with locked(folder):
                 return await self._run(folder.absolute(), stopping)
-        except* StackError as group:
-            raise _cannot_run(group) from group
-        raise AssertionError
+        except (StackError, BaseExceptionGroup) as error:
+            known = first_stack_error(error)
+            if known is None:
+                raise
+            what, _, why = str(known).partition("\n")
+            raise CliError(what, why=why, code=Exit.UNREACHABLE) from error
 
     async def _run(self, folder: Path, stopping: asyncio.Event) -> Exit:
         stack = Stack(
@@ -140,11 +143,3 @@ def _write_ready(path: Path, stack: Stack) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(msgspec.json.encode(content))
     new.replace(path)
-
-
-def _cannot_run(group: BaseExceptionGroup[StackError]) -> CliError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    what, _, why = str(error).partition("\n")
-    return CliError(what, why=why, code=Exit.UNREACHABLE)

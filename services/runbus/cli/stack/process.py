@@ -20,6 +20,16 @@ class StackError(Exception):
     """A process of the stack did not do what it had to; the message ends with its last words."""
 
 
+def first_stack_error(error: BaseException) -> StackError | None:
+    """Return what went wrong with the stack, out of the groups that tasks wrap errors in."""
+    if isinstance(error, StackError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = (first_stack_error(each) for each in error.exceptions)
+        return next((each for each in found if each is not None), None)
+    return None
+
+
 class Process:
     """A program and how to start it. Subclasses say when it is ready."""
 

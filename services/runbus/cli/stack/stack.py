@@ -12,7 +12,7 @@ from types import TracebackType
 from runbus.cli.stack.cluster import ClusterProcess
 from runbus.cli.stack.nats import NatsProcess
 from runbus.cli.stack.owner import Owner
-from runbus.cli.stack.process import Process, StackError
+from runbus.cli.stack.process import Process, first_stack_error
 from runbus.cli.stack.service import SERVICES, ServiceProcess
 
 READY_TIMEOUT_S = 60.0
@@ -121,11 +121,11 @@ class Stack:
         """
         try:
             await self._start()
-        except* StackError as group:
+        except BaseException as error:
             await self.stop()
-            raise _first(group) from group
-        except* BaseException:
-            await self.stop()
+            known = first_stack_error(error)
+            if known is not None and known is not error:
+                raise known from error
             raise
 
     async def _start(self) -> None:
@@ -226,11 +226,3 @@ class Stack:
     async def _ready(self, process: ServiceProcess) -> None:
         await process.wait_ready(READY_TIMEOUT_S)
         self._progress(f"{process.name} is ready")
-
-
-def _first(group: BaseExceptionGroup[StackError]) -> StackError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, StackError)
-    return error
