@@ -1,0 +1,318 @@
+"""The run document: what a user asks for, and, with defaults merged in, what a run is made of.
+
+One Struct serves as input and as effective document: every setting may be left out, and what is
+left out is None. Which values are right is checked by the settings, from the types here; what
+they do to Kubernetes objects is the launcher's. Source: the page on settings, section 1.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from runbus.contracts.grammars import (
+    AbsolutePath,
+    AnnotationKey,
+    ConfigKey,
+    Duration,
+    DurationOrInfinite,
+    EnvName,
+    FieldPath,
+    GpuType,
+    Image,
+    LabelKey,
+    LabelValue,
+    Medium,
+    NodeSelector,
+    ObjectName,
+    Parameters,
+    Project,
+    Quantity,
+    RelativePath,
+    ResourceName,
+    RetryCause,
+    RunName,
+    Text,
+    VolumeName,
+)
+from runbus.contracts.placement import Affinity, Toleration
+from runbus.contracts.states import Kind
+
+DOCUMENT_BYTES_MAX = 512 * 1024
+PARAMETERS_BYTES_MAX = 96 * 1024
+RETRIES_MAX = 100
+GPUS_MAX = 1024
+ID_MAX = 2**31 - 1  # of users and groups, as Kubernetes has it
+
+
+def _from_0_to(most: int) -> Meta:
+    return Meta(extra={"least": 0, "most": most}, extra_json_schema={"minimum": 0, "maximum": most})
+
+
+class LogLevel(StrEnum):
+    """How much the code of a run is asked to log."""
+
+    ERROR = "error"
+    WARN = "warn"
+    INFO = "info"
+    DEBUG = "debug"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> LogLevel:
+        return cls.UNKNOWN
+
+
+class ImagePullPolicy(StrEnum):
+    """When a node fetches the image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> ImagePullPolicy:
+        return cls.UNKNOWN
+
+
+class PreemptionMode(StrEnum):
+    """What a run may do with nodes that can be reclaimed (spot nodes)."""
+
+    ALLOW = "allow"
+    CONSTRAIN = "constrain"
+    PREVENT = "prevent"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> PreemptionMode:
+        return cls.UNKNOWN
+
+
+class KeyReference(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One key of a Secret or ConfigMap."""
+
+    name: Annotated[ObjectName, Meta(description="the Secret's or ConfigMap's name")]
+    key: Annotated[ConfigKey, Meta(description="the key in it")]
+
+
+class EnvVariable(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One environment variable; exactly one source besides the name."""
+
+    name: Annotated[EnvName, Meta(description="the variable's name")]
+    value: Annotated[
+        str | None,
+        Meta(description="the value itself; numbers and booleans in quotes", extra={"null": False}),
+    ] = None
+    secret: Annotated[KeyReference | None, Meta(description="a key of a Secret")] = None
+    config_map: Annotated[KeyReference | None, Meta(description="a key of a ConfigMap")] = None
+    field: Annotated[FieldPath | None, Meta(description="a field of the pod")] = None
+
+
+class EnvFrom(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All keys of a Secret or ConfigMap as variables; exactly one of the two."""
+
+    secret: Annotated[ObjectName | None, Meta(description="the Secret's name")] = None
+    config_map: Annotated[ObjectName | None, Meta(description="the ConfigMap's name")] = None
+
+
+class Gpus(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """GPUs of the main container, requested and limited alike."""
+
+    type: Annotated[GpuType | None, Meta(description="default nvidia.com/gpu")] = None
+    count: Annotated[
+        int | None, _from_0_to(GPUS_MAX), Meta(description="0 removes an inherited GPU")
+    ] = None
+
+
+class Resources(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the main container asks for and may use; `{}` opts out of defaults."""
+
+    requests: Annotated[
+        dict[ResourceName, Quantity] | None, Meta(description="kept free for it, by resource")
+    ] = None
+    limits: Annotated[
+        dict[ResourceName, Quantity] | None, Meta(description="the most it may use, by resource")
+    ] = None
+    gpus: Annotated[Gpus | None, Meta(description="GPUs")] = None
+
+
+class EmptyDir(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A folder that lives as long as the pod."""
+
+    medium: Annotated[Medium | None, Meta(description="Memory, or left out: the node's disk")] = (
+        None
+    )
+    size: Annotated[Quantity | None, Meta(description="the most it may hold")] = None
+
+
+class Volume(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One volume and where it is mounted; exactly one source."""
+
+    name: Annotated[VolumeName, Meta(description="unique in the run")]
+    mount: Annotated[AbsolutePath, Meta(description="where the main container sees it")]
+    pvc: Annotated[ObjectName | None, Meta(description="a PersistentVolumeClaim's name")] = None
+    config_map: Annotated[ObjectName | None, Meta(description="a ConfigMap's name")] = None
+    secret: Annotated[ObjectName | None, Meta(description="a Secret's name")] = None
+    empty_dir: Annotated[EmptyDir | None, Meta(description="a fresh folder")] = None
+    sub_path: Annotated[RelativePath | None, Meta(description="mount only this part")] = None
+    read_only: Annotated[bool | None, Meta(description="default false")] = None
+    items: Annotated[
+        dict[ConfigKey, RelativePath] | None,
+        Meta(description="only these keys of a ConfigMap or Secret, each as a file"),
+    ] = None
+
+
+class SecurityContext(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """As whom the pod runs."""
+
+    run_as_user: Annotated[int | None, _from_0_to(ID_MAX), Meta(description="user id")] = None
+    run_as_group: Annotated[int | None, _from_0_to(ID_MAX), Meta(description="group id")] = None
+    fs_group: Annotated[
+        int | None, _from_0_to(ID_MAX), Meta(description="group id that owns the volumes")
+    ] = None
+
+
+_LIMIT = {"null": False}
+
+
+class StateThresholds(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long a run may stay in a state; `-1` is no limit."""
+
+    queued: Annotated[
+        DurationOrInfinite | None, Meta(description="until it is admitted", extra=_LIMIT)
+    ] = None
+    held: Annotated[
+        DurationOrInfinite | None, Meta(description="held by a queue outside", extra=_LIMIT)
+    ] = None
+    pending_not_scheduled: Annotated[
+        DurationOrInfinite | None, Meta(description="no node found", extra=_LIMIT)
+    ] = None
+    pending_scheduled: Annotated[
+        DurationOrInfinite | None, Meta(description="on a node, not started", extra=_LIMIT)
+    ] = None
+    image_pull_backoff: Annotated[
+        DurationOrInfinite | None, Meta(description="an image cannot be pulled", extra=_LIMIT)
+    ] = None
+    running: Annotated[
+        DurationOrInfinite | None, Meta(description="the program runs", extra=_LIMIT)
+    ] = None
+    executing: Annotated[
+        DurationOrInfinite | None, Meta(description="the same as running", extra=_LIMIT)
+    ] = None
+    operator_silent: Annotated[
+        DurationOrInfinite | None, Meta(description="an operator makes no pods", extra=_LIMIT)
+    ] = None
+    total: Annotated[DurationOrInfinite | None, Meta(description="the whole run", extra=_LIMIT)] = (
+        None
+    )
+
+
+class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a failed attempt is followed by another."""
+
+    limit: Annotated[
+        int | None,
+        _from_0_to(RETRIES_MAX),
+        Meta(description="retries after the first attempt"),
+    ] = None
+    backoff: Annotated[Duration | None, Meta(description="before the second; doubles")] = None
+    backoff_max: Annotated[Duration | None, Meta(description="the longest backoff")] = None
+    on: Annotated[
+        tuple[RetryCause, ...] | None,
+        Meta(description="classes (user, infrastructure), states or reasons"),
+    ] = None
+
+
+class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run: what is asked for, or, in events, what came out after the defaults."""
+
+    project: Annotated[Project | None, Meta(description="whose run it is; required")] = None
+    name: Annotated[RunName | None, Meta(description="for people and object names; required")] = (
+        None
+    )
+    user: Annotated[Text | None, Meta(description="who asked; default: the client")] = None
+    kind: Annotated[Kind | None, Meta(description="what sort of run; required")] = None
+    image: Annotated[Image | None, Meta(description="the image; required after defaults")] = None
+    command: Annotated[
+        str | tuple[str, ...] | None,
+        Meta(description="the container command; text is one element and never split"),
+    ] = None
+    args: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="arguments; `{name}` is filled in from the parameters, `{{` is a brace"),
+    ] = None
+    workdir: Annotated[AbsolutePath | None, Meta(description="default: the image's own")] = None
+    parameters: Annotated[
+        Parameters, Meta(description="any JSON; reaches the code as RUNBUS_PARAMETERS")
+    ] = None
+    env: Annotated[
+        tuple[EnvVariable, ...] | None, Meta(description="variables; merged by name")
+    ] = None
+    env_from: Annotated[tuple[EnvFrom, ...] | None, Meta(description="variables in bulk")] = None
+    image_pull_policy: Annotated[ImagePullPolicy | None, Meta(description="when to pull")] = None
+    image_pull_secret: Annotated[
+        ObjectName | None, Meta(description="a Secret with the registry's credentials")
+    ] = None
+    resources: Annotated[Resources | None, Meta(description="of the main container")] = None
+    volumes: Annotated[tuple[Volume, ...] | None, Meta(description="merged by name")] = None
+    auto_mount: Annotated[
+        bool | None, Meta(description="false leaves the operator's auto-mount out")
+    ] = None
+    preemption_mode: Annotated[PreemptionMode | None, Meta(description="spot nodes or not")] = None
+    priority_class: Annotated[ObjectName | None, Meta(description="a PriorityClass")] = None
+    node_selector: Annotated[
+        NodeSelector | None,
+        Meta(description="labels of the node; an empty value cancels an inherited key"),
+    ] = None
+    node_name: Annotated[ObjectName | None, Meta(description="this very node")] = None
+    tolerations: Annotated[tuple[Toleration, ...] | None, Meta(description="Kubernetes' own")] = (
+        None
+    )
+    affinity: Annotated[Affinity | None, Meta(description="Kubernetes' own")] = None
+    service_account: Annotated[ObjectName | None, Meta(description="as which it runs")] = None
+    security_context: Annotated[SecurityContext | None, Meta(description="user and groups")] = None
+    termination_grace_period: Annotated[
+        Duration | None, Meta(description="from SIGTERM to SIGKILL; rounded up to seconds")
+    ] = None
+    state_thresholds: Annotated[
+        StateThresholds | None, Meta(description="limits on states; merged by key")
+    ] = None
+    retry: Annotated[Retry | None, Meta(description="further attempts; merged by key")] = None
+    ttl_after_finish: Annotated[
+        DurationOrInfinite | None, Meta(description="how long finished objects stay")
+    ] = None
+    labels: Annotated[
+        dict[LabelKey, LabelValue] | None, Meta(description="on objects; merged by key")
+    ] = None
+    annotations: Annotated[
+        dict[AnnotationKey, str] | None, Meta(description="on objects; merged by key")
+    ] = None
+    log_level: Annotated[
+        LogLevel | None, Meta(description="reaches the code as RUNBUS_LOG_LEVEL")
+    ] = None
+
+
+AVAILABLE_KINDS = (Kind.JOB,)
+
+# Settings that the document will have, by the Struct that they belong to: asking for one is
+# answered with "not available yet", never with "unknown key".
+LATER_SETTINGS: dict[type[Struct], dict[str, str]] = {
+    RunDocument: {
+        "function": "functions from the catalogue",
+        "replicas": "several workers",
+        "min_replicas": "autoscaling",
+        "max_replicas": "autoscaling",
+        "target_cpu": "autoscaling",
+        "queue": "queues",
+        "roles": "settings by role",
+        "mpi": "kind mpijob",
+        "spark": "kind spark",
+        "dask": "kind dask",
+        "nuclio": "kind nuclio",
+    },
+    Volume: {"v3io": "v3io volumes", "host_path": "folders of the node"},
+}

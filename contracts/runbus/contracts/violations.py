@@ -1,0 +1,145 @@
+"""What is wrong with a document, one Struct per finding: where, what, and the way out.
+
+The same Struct carries warnings. It must not know which checks exist; it only makes sure that a
+finding stays small and shows no secret.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+GIVEN_CHARACTERS_MAX = 200
+NOT_SHOWN = "(not shown)"
+
+
+class ViolationCode(StrEnum):
+    """Stable codes of findings. Codes are only ever added."""
+
+    # the text and its shape
+    INVALID_SYNTAX = "invalid_syntax"  # no YAML or JSON, or no UTF-8
+    DUPLICATE_KEY = "duplicate_key"  # the same key twice in one mapping
+    TOO_LARGE = "too_large"
+    TOO_MANY_VIOLATIONS = "too_many_violations"  # the rest is not listed
+    EMPTY = "empty"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_KEY = "unknown_key"
+    NOT_AVAILABLE = "not_available"  # known, and not yet built
+    NULL_VALUE = "null_value"  # null where leaving it out was meant
+    REQUIRED = "required"
+    # single values
+    INVALID_NAME = "invalid_name"
+    INVALID_VALUE = "invalid_value"
+    INVALID_DURATION = "invalid_duration"
+    INVALID_QUANTITY = "invalid_quantity"
+    INVALID_LABEL = "invalid_label"
+    INVALID_PATH = "invalid_path"
+    OUT_OF_RANGE = "out_of_range"
+    RESERVED = "reserved"  # runbus sets it itself
+    NOT_ALLOWED = "not_allowed"  # the operator's list has no such entry
+    # several values together
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    NO_SOURCE = "no_source"
+    SEVERAL_SOURCES = "several_sources"
+    REQUEST_ABOVE_LIMIT = "request_above_limit"
+    PROJECT_MISMATCH = "project_mismatch"
+    # the request, not the document
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key"
+    # warnings
+    NOT_CHECKED = "not_checked"  # what it would be checked against is not at hand
+
+
+class Violation(Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong with a document, or worth a warning."""
+
+    path: Annotated[
+        str, Meta(description="JSON pointer into the document as given; `/` is the whole of it")
+    ]
+    code: Annotated[
+        str,
+        Meta(
+            description="a stable code; newer releases may add some",
+            examples=[each.value for each in ViolationCode],
+        ),
+    ]
+    given: Annotated[
+        Any, Meta(description="what was given, shortened to 200 characters; never a secret")
+    ] = None
+    allowed: Annotated[
+        str | list[str] | None, Meta(description="what is allowed: in words, or all values")
+    ] = None
+    hint: Annotated[str | None, Meta(description="the way out, for people")] = None
+
+
+def pointer(path: str, token: object) -> str:
+    """Return the JSON pointer (RFC 6901) one step below `path`; `/` and `` are the root."""
+    text = printable(str(token))
+    if "~" in text or "/" in text:
+        text = text.replace("~", "~0").replace("/", "~1")
+    return f"{'' if path == '/' else path}/{text}"
+
+
+def shortened(given: object) -> object:
+    """Return what may stand in `given`: a scalar as it is if it is short, else text about it.
+
+    Mappings and lists are described, not shown: a misplaced secret could stand anywhere in them.
+    """
+    match given:
+        case None | bool():
+            return given
+        case int() | float():
+            return _short_number(given)
+        case str():
+            return _cut(printable(given))
+        case dict():
+            keys = ", ".join(printable(str(key))[:40] for key in list(given)[:8])
+            more = ", …" if len(given) > 8 else ""
+            return _cut(f"a mapping ({keys}{more})" if given else "an empty mapping")
+        case list() | tuple():
+            return f"a list of {len(given)}" if given else "an empty list"
+        case _:
+            return _cut(f"a Python {type(given).__name__}")
+
+
+def printable(text: str) -> str:
+    """Return text that can be encoded as UTF-8: half surrogate pairs become `?`."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def is_credential_name(name: object) -> bool:
+    """Say whether a variable of this name probably holds a secret, so that it is not echoed."""
+    return isinstance(name, str) and _CREDENTIAL.search(name[:300]) is not None
+
+
+_CREDENTIAL = re.compile(
+    r"secret|token|passw|passphrase|pwd|credential|auth|bearer|cookie|signature"
+    r"|(?:api|access|private|account|license|encryption|ssh|aws)[_\-.]?key|[_\-.]key$"
+    r"|connection[_\-.]?string|conn[_\-.]?str|dsn$|(?:^|[_\-.])(?:pat|pass|pin|sas)(?:$|[_\-.])",
+    re.IGNORECASE,
+)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= GIVEN_CHARACTERS_MAX:
+        return text
+    return f"{text[: GIVEN_CHARACTERS_MAX - 1]}…"
+
+
+def _short_number(given: float) -> object:
+    """Return a number as it is where JSON and every reader can hold it, else as text."""
+    if isinstance(given, float):
+        return given if given == given and abs(given) != float("inf") else str(given)
+    if given.bit_length() <= 63:
+        return given
+    return "a very large whole number"
+
+
+def with_hidden_value(violation: Violation) -> Violation:
+    """Return the finding without what was given."""
+    return msgspec.structs.replace(violation, given=NOT_SHOWN)
