@@ -1,0 +1,163 @@
+"""Abort commands against where the run stands; fences of deletes; force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbus.aborter.decide import abort_order, force, is_left, judge, withdrawn
+from runbus.aborter.model import Drop, Force, NodeView, Store, Unknown, Verdict, Wait
+from runbus.contracts.commands import AbortRun
+from runbus.contracts.states import FINAL_STATES, RunState
+from runbus.contracts.status import AbortCause, RunStatus
+from runbus.contracts.transitions import LIVE_STATES
+from runbus.reading.pods import read_pod
+from support.pods import a_bound_pod
+from support.runs import a_status, at, limits
+
+USER = AbortRun(by="ada", message="enough")
+ACTIVE = sorted(LIVE_STATES - {RunState.ABORTING})
+
+
+def by_threshold(**fields: Any) -> AbortRun:
+    values: dict[str, Any] = {
+        "by": "threshold",
+        "by_user": False,
+        "reason": "ThresholdExceeded",
+        "message": "cannot pull x:1",
+        "attempt": 1,
+        "if_sequence": 7,
+        "state": RunState.IMAGE_PULL_BACKOFF,
+        "limit_s": 3600.0,
+    }
+    return AbortRun(**(values | fields))
+
+
+def verdict(command: AbortRun, status: RunStatus | None, *, now: float = 100) -> Verdict:
+    return judge(command, status, 7, asked_by="/client", asked_at=at(90), now=at(now))
+
+
+def aborting(*, by_user: bool, state: RunState = RunState.RUNNING) -> RunStatus:
+    cause = AbortCause(by="x", by_user=by_user, state=state, since=at(3))
+    return a_status(RunState.ABORTING, abort=cause)
+
+
+@pytest.mark.parametrize("state", ACTIVE)
+def test_a_user_may_abort_in_every_state_that_is_not_final(state: RunState) -> None:
+    found = verdict(USER, a_status(state))
+
+    assert isinstance(found, Store)
+    assert found.status.state is RunState.ABORTING
+    assert found.status.abort is not None
+    assert (found.status.abort.by, found.status.abort.state) == ("ada", state)
+
+
+@pytest.mark.parametrize("state", sorted(FINAL_STATES))
+def test_a_final_run_is_not_aborted(state: RunState) -> None:
+    assert verdict(USER, a_status(state)) == Drop(f"run is {state.value}")
+
+
+def test_a_thresholds_abort_of_the_state_judged_is_stored_with_its_reason() -> None:
+    found = verdict(by_threshold(), a_status(RunState.IMAGE_PULL_BACKOFF, since=at(10)))
+
+    assert isinstance(found, Store)
+    assert found.status.status_text == "aborting after 1h in image_pull_backoff: cannot pull x:1"
+    assert found.status.since == at(100)
+
+
+@pytest.mark.parametrize("fence", [{"if_sequence": 6}, {"attempt": 2}])
+def test_a_thresholds_abort_of_a_run_that_moved_on_is_dropped(fence: dict[str, int]) -> None:
+    assert verdict(by_threshold(**fence), a_status(RunState.RUNNING)) == Drop("run moved on")
+
+
+def test_a_users_abort_goes_over_a_thresholds() -> None:
+    found = verdict(USER, aborting(by_user=False))
+
+    assert isinstance(found, Store)
+    assert found.status.abort is not None
+    assert (found.status.abort.by_user, found.status.abort.state) == (True, RunState.RUNNING)
+
+
+def test_a_second_user_abort_changes_nothing() -> None:
+    assert verdict(USER, aborting(by_user=True)) == Drop("run is aborting")
+
+
+def test_a_thresholds_abort_never_goes_over_another() -> None:
+    assert verdict(by_threshold(), aborting(by_user=False)) == Drop("run is aborting")
+
+
+def test_a_run_that_nobody_knows_is_waited_for_half_a_minute() -> None:
+    assert verdict(USER, None, now=119) == Wait()
+    assert verdict(USER, None, now=120) == Unknown()
+
+
+def test_an_unnamed_user_is_named_by_the_clients_identity() -> None:
+    found = verdict(AbortRun(), a_status(RunState.RUNNING))
+
+    assert isinstance(found, Store)
+    assert found.status.status_text == "aborting by /client"
+
+
+def test_a_waiting_pod_is_deleted_by_uid_and_version() -> None:
+    cause = AbortCause(by="threshold", state=RunState.PENDING_SCHEDULED)
+    order = abort_order(a_status(RunState.ABORTING, abort=cause), a_bound_pod().pod())
+
+    assert (order.uid, order.resource_version) == ("uid-of-run-1", "7")
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        AbortCause(by="threshold", state=RunState.RUNNING),
+        AbortCause(by="ada", by_user=True, state=RunState.PENDING_SCHEDULED),
+    ],
+)
+def test_a_running_pod_and_a_users_abort_are_deleted_by_uid_only(cause: AbortCause) -> None:
+    order = abort_order(a_status(RunState.ABORTING, abort=cause), a_bound_pod().pod())
+
+    assert (order.uid, order.resource_version) == ("uid-of-run-1", None)
+
+
+def test_a_pod_in_another_state_than_judged_has_left_it() -> None:
+    status = aborting(by_user=False, state=RunState.PENDING_SCHEDULED)
+
+    assert is_left(status, read_pod(a_bound_pod().running().pod()))
+    assert not is_left(status, read_pod(a_bound_pod().waiting("ContainerCreating").pod()))
+
+
+def test_a_withdrawn_abort_leaves_the_state_found_with_its_own_limit() -> None:
+    before = aborting(by_user=False, state=RunState.PENDING_SCHEDULED)
+    before = type(before)(
+        **{f: getattr(before, f) for f in before.__struct_fields__}
+        | {"thresholds": limits(running=60)}
+    )
+    pod = a_bound_pod().running().pod()
+
+    after = withdrawn(before, read_pod(pod), pod, at(100))
+
+    assert (after.state, after.abort, after.since) == (RunState.RUNNING, None, at(100))
+    assert after.deadline == at(160)
+
+
+@pytest.mark.parametrize(
+    ("node", "seconds_past", "expected"),
+    [
+        (NodeView(exists=True, ready=True), 0.5, Force.NO),
+        (NodeView(exists=True, ready=True), 1, Force.YES),
+        (NodeView(exists=False), 1, Force.YES),
+        (NodeView(exists=True, ready=False), 1, Force.NOT_YET),
+        (NodeView(exists=True, ready=False), 299, Force.NOT_YET),
+        (NodeView(exists=True, ready=False), 300, Force.YES),
+        (None, 299, Force.NOT_YET),
+        (None, 300, Force.YES),
+    ],
+)
+def test_a_pod_past_its_grace_is_forced_only_where_that_is_safe(
+    node: NodeView | None, seconds_past: float, expected: Force
+) -> None:
+    assert force(at(0), node, at(seconds_past), 300.0) is expected
+
+
+def test_a_pod_that_nobody_deletes_is_not_forced() -> None:
+    assert force(None, None, at(1e6), 300.0) is Force.NO
