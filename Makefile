@@ -99,7 +99,7 @@ lint: setup  ## ruff: rules and format
 	$(BIN)/ruff format --quiet --check .
 
 imports: setup  ## import-linter: who may import whom
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 types: setup  ## mypy, strict
 	$(BIN)/mypy
