@@ -218,7 +218,8 @@ class Bus:
                     # nats-py writes into the dict it is given.
                     headers=dict(headers) if headers is not None else None,
                 )
-                return await future
+                msg: Msg = await future
+                return msg
         except TimeoutError as error:
             text = f"{subject or 'ping'}: no answer within {timeout_s:g} s"
             raise BusTimeoutError(text) from error
@@ -276,6 +277,12 @@ class Bus:
             return await self._client.subscribe(subject, queue=queue, cb=callback)
         except nats.errors.Error as error:
             raise _translated(error) from error
+
+    @staticmethod
+    async def unsubscribe(subscription: Subscription) -> None:
+        """End a subscription; one that has ended already, or a lost connection, is as good."""
+        with contextlib.suppress(nats.errors.Error):
+            await subscription.unsubscribe()
 
     def new_inbox(self) -> str:
         """Return a subject that only this connection listens on."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from runbus.sdk.bus import Bus, StoredMessage
 from runbus.sdk.errors import BusError, BusUnreachableError
@@ -86,18 +87,17 @@ class Follower:
 
     async def run(self) -> None:
         """Keep the consumer alive until cancelled."""
-        subscription = None
+        subscription: Subscription | None = None
         try:
             while True:
-                if subscription is not None:
-                    await subscription.unsubscribe()
                 subscription = await self._start()
                 await self._until_broken()
+                await self._bus.unsubscribe(subscription)
         finally:
             if subscription is not None:
                 await self._stop(subscription)
 
-    async def _start(self) -> Any:
+    async def _start(self) -> Subscription:
         while True:
             self._inbox = self._bus.new_inbox()
             self._broken.clear()
@@ -108,7 +108,7 @@ class Follower:
             try:
                 self._consumer = await self._create_consumer()
             except BusError:
-                await subscription.unsubscribe()
+                await self._bus.unsubscribe(subscription)
                 await asyncio.sleep(RETRY_WAIT_S)
                 continue
             self.restarts += 1
@@ -151,10 +151,10 @@ class Follower:
                 if reconnected or silent_s > HEARTBEAT_S * HEARTBEATS_MISSED_MAX:
                     return
 
-    async def _stop(self, subscription: Any) -> None:
+    async def _stop(self, subscription: Subscription) -> None:
         try:
             async with asyncio.timeout(1.0):
-                await subscription.unsubscribe()
+                await self._bus.unsubscribe(subscription)
                 await self._bus.api(f"CONSUMER.DELETE.{self._stream}.{self._consumer}")
         except (BusError, TimeoutError):
             pass  # it goes by itself after INACTIVE_THRESHOLD_S

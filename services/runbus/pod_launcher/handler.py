@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-from runbus.pod_launcher.manifest import render
 
 from runbus.contracts import codec
 from runbus.contracts.events import RunAdmitted, RunLaunched, RunLaunchFailed
 from runbus.contracts.states import EventType
 from runbus.contracts.status import PodRef
 from runbus.pod_launcher.decide import decide, launched, refused
+from runbus.pod_launcher.manifest import render
 from runbus.pod_launcher.model import Drop
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
@@ -132,5 +132,5 @@ class Handler:
 
 def _delay_s(error: KubeUnavailableError, delivery: Delivery) -> float:
     """Return the server's own Retry-After, else a delay that doubles with each delivery."""
-    doubled = RETRY_S * 2 ** min(delivery.deliveries - 1, 10)
+    doubled = RETRY_S * float(2 ** min(delivery.deliveries - 1, 10))
     return max(error.retry_after_s, min(doubled, RETRY_MAX_S))

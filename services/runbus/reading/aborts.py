@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from runbus.contracts.durations import format_duration
-
 from runbus.contracts.states import Reason
 from runbus.contracts.status import AbortCause
 

@@ -205,8 +205,6 @@ async def connect(config: KubeConfig) -> Kube:
 
 
 def _is_in_cluster() -> bool:
-    import os
-
     return "KUBERNETES_SERVICE_HOST" in os.environ
 
 

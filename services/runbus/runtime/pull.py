@@ -68,7 +68,7 @@ class Puller:
             async with asyncio.TaskGroup() as tasks:
                 await self._until_stopped(tasks, handle, stopping)
         finally:
-            await subscription.unsubscribe()
+            await self._bus.unsubscribe(subscription)
 
     async def _until_stopped(
         self,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from runbus.runtime.settings import read_defaults
-
 from runbus.contracts.transitions import Publisher
 from runbus.runtime.leases import Lease
 from runbus.runtime.livefeed import LiveFeed
 from runbus.runtime.service import Service, main
+from runbus.runtime.settings import read_defaults
 from runbus.runtime.workqueue import WorkQueue
 from runbus.scheduler.config import SchedulerConfig
 from runbus.scheduler.handler import ROUND, Handler

@@ -1,0 +1,136 @@
+"""Following a stream: in order, nothing lost, across restarts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runbus.contracts import subjects
+from runbus.contracts.streams import EVENTS
+from runbus.runtime.livefeed import LiveFeed
+from runbus.runtime.runlog import RunRecord
+from runbus.sdk.errors import BusError
+from runbus.sdk.follow import Follower, follow
+from support.buses import TestBus
+from support.runs import a_status
+
+FILTERS = [subjects.events_of_project()]
+
+
+async def take(follower: Follower, count: int) -> list[int]:
+    """Return the sequences of the next so many messages."""
+    found: list[int] = []
+    async with asyncio.timeout(20):
+        while len(found) < count:
+            found.extend(message.sequence for message in await follower.next_batch())
+    return found
+
+
+def run_id(number: int) -> str:
+    return f"run{number:09d}"
+
+
+async def accept_many(on: TestBus, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        await on.accept(a_status(run_id=run_id(number)))
+
+
+async def test_everything_stored_before_and_after_arrives_in_order(on: TestBus) -> None:
+    await accept_many(on, 0, 20)
+    async with follow(on.bus, EVENTS, FILTERS) as follower:
+        before = await take(follower, 20)
+        await accept_many(on, 20, 20)
+        after = await take(follower, 20)
+
+    assert before + after == list(range(1, 41))
+
+
+async def test_a_follower_begins_at_the_sequence_asked_for(on: TestBus) -> None:
+    await accept_many(on, 0, 10)
+    async with follow(on.bus, EVENTS, FILTERS, next_sequence=8) as follower:
+        assert await take(follower, 3) == [8, 9, 10]
+
+
+async def test_an_empty_stream_is_caught_up_at_once(on: TestBus) -> None:
+    async with follow(on.bus, EVENTS, FILTERS) as follower:
+        assert await follower.next_batch(timeout_s=1.0) == []
+        assert follower.caught_up
+
+
+async def test_nothing_is_lost_when_the_server_is_killed_and_started_again(on: TestBus) -> None:
+    await accept_many(on, 0, 10)
+    async with follow(on.bus, EVENTS, FILTERS) as follower:
+        before = await take(follower, 10)
+        on.nats.kill()
+        await on.nats.wait()
+        await on.nats.start()
+        await on.nats.wait_ready(20)
+        for number in range(10, 20):
+            while True:
+                try:
+                    await on.accept(a_status(run_id=run_id(number)))
+                except BusError:
+                    continue
+                else:
+                    break
+        after = await take(follower, 10)
+
+    assert before + after == list(range(1, 21))
+    assert follower.restarts >= 1
+
+
+async def test_nothing_is_lost_when_the_consumer_vanishes(on: TestBus) -> None:
+    await accept_many(on, 0, 3)
+    async with follow(on.bus, EVENTS, FILTERS) as follower:
+        before = await take(follower, 3)
+        consumers = await on.bus.api(f"CONSUMER.NAMES.{EVENTS}")
+        for name in consumers["consumers"]:
+            if name != "pod-launcher":
+                await on.bus.api(f"CONSUMER.DELETE.{EVENTS}.{name}")
+        await accept_many(on, 3, 3)
+        after = await take(follower, 3)
+
+    assert before + after == [1, 2, 3, 4, 5, 6]
+
+
+async def test_an_error_in_the_block_comes_out_as_it_is(on: TestBus) -> None:
+    caught: list[Exception] = []
+    try:
+        async with follow(on.bus, EVENTS, FILTERS):
+            raise ZeroDivisionError
+    except ZeroDivisionError as error:
+        caught.append(error)
+
+    assert len(caught) == 1
+
+
+async def test_a_feed_loses_nothing_that_is_stored_while_it_loads(on: TestBus) -> None:
+    await accept_many(on, 0, 50)
+    seen: dict[str, RunRecord] = {}
+
+    def on_record(record: RunRecord) -> None:
+        seen[record.status.run_id] = record
+
+    async with asyncio.TaskGroup() as tasks:
+        feed = LiveFeed(on.bus, None, on.log)
+        feeding = tasks.create_task(feed.run(on_record))
+        await accept_many(on, 50, 50)
+        async with asyncio.timeout(20):
+            while len(seen) < 100:
+                await on.bus.ping()
+        feeding.cancel()
+
+    assert {record.sequence for record in seen.values()} == set(range(1, 101))
+
+
+async def test_a_feed_begins_with_the_newest_event_of_each_run(on: TestBus) -> None:
+    admitted = await on.admit(await on.accept())
+    seen: list[RunRecord] = []
+    async with asyncio.TaskGroup() as tasks:
+        feed = LiveFeed(on.bus, None, on.log)
+        feeding = tasks.create_task(feed.run(seen.append))
+        async with asyncio.timeout(10):
+            while not seen or seen[-1].sequence < admitted.sequence:
+                await on.bus.ping()
+        feeding.cancel()
+
+    assert seen[-1].event_type == "admitted"

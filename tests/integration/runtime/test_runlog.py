@@ -1,0 +1,145 @@
+"""Events with compare-and-set on a real server: the rules of the expected sequence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from runbus.contracts.states import EventType, RunState
+from runbus.contracts.streams import LIVE_BUCKET, RUNS_BUCKET
+from runbus.contracts.transitions import IllegalTransitionError, Publisher
+from runbus.runtime.runlog import StaleError, record_of, source_sequence
+from runbus.sdk.bus import StoredMessage
+from support.buses import TestBus
+from support.runs import PROJECT, RUN_ID, a_status, replace
+
+SHARD = a_status().shard
+
+
+async def in_bucket(on: TestBus, bucket: str, key: str) -> StoredMessage:
+    """Return a key of a bucket, as soon as the server has filled it in."""
+    async with asyncio.timeout(5):
+        while True:
+            found = await on.bus.last_message(f"KV_{bucket}", f"$KV.{bucket}.{key}")
+            if found is not None:
+                return found
+
+
+async def test_a_run_begins_with_an_expected_sequence_of_0(on: TestBus) -> None:
+    stored = await on.accept()
+
+    newest = await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID)
+    assert newest is not None
+    assert newest.sequence == stored.sequence
+    assert newest.event_id == f"{RUN_ID}-0-accepted-0"
+    assert newest.status == stored.status
+
+
+async def test_an_unknown_run_has_no_newest_event(on: TestBus) -> None:
+    assert await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID) is None
+
+
+async def test_the_same_transition_stored_twice_is_one_event(on: TestBus) -> None:
+    first = await on.accept()
+    second = await on.accept()
+
+    assert (second.sequence, second.found_stored) == (first.sequence, True)
+    assert not first.found_stored
+
+
+async def test_a_publisher_that_judged_an_older_event_is_told_where_the_run_stands(
+    on: TestBus,
+) -> None:
+    accepted = await on.accept()
+    admitted = await on.admit(accepted)
+
+    with pytest.raises(StaleError) as caught:
+        await on.store(EventType.QUEUED, Publisher.SCHEDULER, accepted, state=RunState.QUEUED)
+
+    assert caught.value.newest is not None
+    assert caught.value.newest.sequence == admitted.sequence
+
+
+async def test_an_illegal_transition_is_never_sent(on: TestBus) -> None:
+    accepted = await on.accept()
+
+    with pytest.raises(IllegalTransitionError):
+        await on.store(
+            EventType.COMPLETED, Publisher.STATE_WATCHER, accepted, state=RunState.COMPLETED
+        )
+
+    newest = await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID)
+    assert newest is not None
+    assert newest.event_type == "accepted"
+
+
+async def test_a_publish_that_times_out_is_settled_before_anything_else(on: TestBus) -> None:
+    accepted = await on.accept()
+    os.kill(on.nats.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            admitting = tasks.create_task(on.admit(accepted))
+            loop = asyncio.get_running_loop()
+            # Longer than a publish's own timeout: the server gets it twice.
+            loop.call_later(3.5, os.kill, on.nats.pid, signal.SIGCONT)
+    finally:
+        os.kill(on.nats.pid, signal.SIGCONT)
+
+    newest = await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID)
+    assert newest is not None
+    assert newest.sequence == admitting.result().sequence
+    assert newest.event_type == "admitted"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [(RUNS_BUCKET, f"{PROJECT}.{RUN_ID}"), (LIVE_BUCKET, f"{SHARD}.{PROJECT}.{RUN_ID}")],
+)
+async def test_the_server_keeps_the_newest_event_of_each_run_in_the_buckets(
+    on: TestBus, bucket: str, key: str
+) -> None:
+    other = a_status(run_id="zzzzzzzzzz22")
+    await on.accept(other)
+    admitted = await on.admit(await on.accept())
+
+    async with asyncio.timeout(5):
+        while True:
+            found = record_of(await in_bucket(on, bucket, key))
+            if found.event_type == "admitted":
+                break
+
+    message = await in_bucket(on, bucket, key)
+    assert source_sequence(message) == admitted.sequence
+    assert found.status == admitted.status
+
+
+@pytest.mark.parametrize("bucket", [RUNS_BUCKET, LIVE_BUCKET])
+async def test_nobody_can_write_into_a_bucket_that_the_server_fills(
+    on: TestBus, bucket: str
+) -> None:
+    from runbus.sdk.errors import BusUnreachableError
+
+    with pytest.raises(BusUnreachableError):
+        await on.bus.publish(f"$KV.{bucket}.nlp.forged", b"{}")
+
+
+async def test_each_event_carries_the_trace_of_the_one_before(on: TestBus) -> None:
+    accepted = await on.accept()
+    admitted = await on.admit(accepted)
+
+    assert accepted.traceparent is not None
+    assert admitted.traceparent is not None
+    assert accepted.traceparent.split("-")[1] == admitted.traceparent.split("-")[1]
+    assert accepted.traceparent != admitted.traceparent
+
+
+async def test_a_status_survives_the_way_over_the_bus(on: TestBus) -> None:
+    status = replace(a_status(), message="ü – “quotes” and \n lines", priority_class="high")
+    await on.accept(status)
+
+    newest = await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID)
+    assert newest is not None
+    assert newest.status == status
