@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from runbus.contracts.violations import Violation
 
 VALUE_CHARS_MAX = 120
+
+
+def refusal(place: str, violations: Collection[Violation]) -> str:
+    """Return the line above a document's violations."""
+    count = len(violations)
+    return f"{place} is refused, for {count} reason{'s' if count != 1 else ''}:"
 
 
 def violation_lines(violations: Iterable[Violation], *, indent: str = "  ") -> list[str]:

@@ -1,0 +1,197 @@
+"""Logs of pods that still exist, from the Kubernetes API: the only thing the CLI asks it.
+
+Imported by `logs` only. A broken connection is taken up again where it broke, by the timestamps
+that the API puts before each line. Must not know runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+
+from runbus.cli.kubeconfig import SimpleCluster, simple_cluster
+
+CONNECT_TIMEOUT_S = 5.0
+SHORT_READ_TIMEOUT_S = 15.0
+RECONNECT_WAIT_S = 0.5
+RECONNECTS_MAX = 20
+LINE_BYTES_MAX = 1024 * 1024
+NOT_FOUND = 404
+NOT_STARTED = 400
+
+
+class KubeLogError(Exception):
+    """The log cannot be had from Kubernetes; the message says why."""
+
+
+class PodGoneError(KubeLogError):
+    """There is no such pod any longer, or no such container in it."""
+
+
+class NotStartedError(KubeLogError):
+    """The container has not started yet."""
+
+
+class _Status(msgspec.Struct):
+    message: str = ""
+
+
+class KubeLogs:
+    """One API server, for logs. Make it with `connect`."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> None:
+        self._session = session
+        self._url = url
+        self._headers = headers
+
+    async def lines(
+        self, namespace: str, pod: str, container: str, *, follow: bool, tail: int | None
+    ) -> AsyncIterator[str]:
+        """Yield the lines of a container's log, without their ends.
+
+        Args:
+            namespace: of the pod.
+            pod: its name.
+            container: its name.
+            follow: go on until the container has ended.
+            tail: begin with the last so many lines; None: with the first.
+
+        Raises:
+            PodGoneError, NotStartedError: as they say.
+            KubeLogError: the API cannot be reached, or refuses.
+
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        query: dict[str, str] = {"container": container, "timestamps": "true"}
+        if follow:
+            query["follow"] = "true"
+        if tail is not None:
+            query["tailLines"] = str(tail)
+        last = ""
+        for _ in range(RECONNECTS_MAX):
+            try:
+                async for stamp, text in self._stamped(path, query, follow=follow):
+                    if stamp and stamp <= last:
+                        continue  # had it before the connection broke
+                    last = stamp or last
+                    yield text
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if not follow or not last:
+                    text = f"the log cannot be read: {type(error).__name__}: {error}"
+                    raise KubeLogError(text) from error
+                query.pop("tailLines", None)
+                query["sinceTime"] = last
+                await asyncio.sleep(RECONNECT_WAIT_S)
+            else:
+                return
+        message = f"the connection broke {RECONNECTS_MAX} times"
+        raise KubeLogError(message)
+
+    async def _stamped(
+        self, path: str, query: dict[str, str], *, follow: bool
+    ) -> AsyncIterator[tuple[str, str]]:
+        timeout = aiohttp.ClientTimeout(
+            connect=CONNECT_TIMEOUT_S,
+            sock_connect=CONNECT_TIMEOUT_S,
+            sock_read=None if follow else SHORT_READ_TIMEOUT_S,
+            total=None,
+        )
+        url = f"{self._url}{path}?{urlencode(query)}"
+        async with self._session.get(url, headers=self._headers, timeout=timeout) as response:
+            if response.status >= NOT_STARTED:
+                raise _refusal(response.status, await response.read())
+            async for line in _lines(response.content):
+                stamp, _, text = line.partition(" ")
+                yield stamp, text
+
+
+@asynccontextmanager
+async def connect(path: str | None) -> AsyncIterator[KubeLogs]:
+    """Connect to the API server of a kubeconfig for the length of a block.
+
+    Args:
+        path: of the kubeconfig; None: KUBECONFIG, ~/.kube/config, or the cluster we run in.
+
+    Raises:
+        KubeLogError: there is no usable configuration.
+
+    """
+    simple = await asyncio.to_thread(_simple, path)
+    if simple is not None:
+        headers = {"Authorization": f"Bearer {simple.token}"} if simple.token else {}
+        connector = aiohttp.TCPConnector(ssl=simple.tls if simple.tls is not None else True)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield KubeLogs(session, simple.url, headers)
+        return
+    async with _any_cluster(path) as logs:
+        yield logs
+
+
+def _simple(path: str | None) -> SimpleCluster | None:
+    chosen = path or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    try:
+        return simple_cluster(Path(chosen))
+    except OSError:
+        return None
+
+
+@asynccontextmanager
+async def _any_cluster(path: str | None) -> AsyncIterator[KubeLogs]:
+    from kubernetes_asyncio import client
+    from kubernetes_asyncio import config as kube_config
+
+    config: Any = kube_config
+
+    configuration = client.Configuration()
+    try:
+        if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(
+                config_file=path, client_configuration=configuration, persist_config=False
+            )
+    except (config.ConfigException, OSError) as error:
+        message = f"no usable kubeconfig: {error}"
+        raise KubeLogError(message) from error
+    async with client.ApiClient(configuration=configuration) as api:
+        settings: dict[str, Any] = await configuration.auth_settings()
+        headers = {
+            each["key"]: each["value"]
+            for each in settings.values()
+            if each["in"] == "header" and each["value"]
+        }
+        yield KubeLogs(api.rest_client.pool_manager, str(configuration.host), headers)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
+    """Cut a body into lines; one that is too long is cut, too."""
+    rest = b""
+    while chunk := await content.readany():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+        if len(rest) > LINE_BYTES_MAX:
+            yield rest.decode(errors="replace")
+            rest = b""
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _refusal(status: int, body: bytes) -> KubeLogError:
+    try:
+        message = msgspec.json.decode(body, type=_Status).message
+    except msgspec.MsgspecError:
+        message = body[:500].decode(errors="replace")
+    if status == NOT_FOUND:
+        return PodGoneError(message)
+    if status == NOT_STARTED:
+        return NotStartedError(message)
+    return KubeLogError(f"Kubernetes answered {status}: {message}")
