@@ -11,7 +11,7 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -193,9 +193,18 @@ class LocalClusterProcess:
 
     async def wait_gone(self, path: str, limit_s: float = 20.0) -> None:
         """Wait until nothing is at a path."""
-        async with asyncio.timeout(limit_s):
-            while (await self.request("GET", path))[0] != 404:
-                await asyncio.sleep(0.05)
+
+        async def gone() -> bool:
+            return (await self.request("GET", path))[0] == 404
+
+        await until(gone, limit_s)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 10.0) -> None:
+    """Ask again and again until a condition holds; TimeoutError where it never does."""
+    async with asyncio.timeout(limit_s):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is another process
+            await asyncio.sleep(0.02)
 
 
 def _arguments(options: Mapping[str, Any]) -> list[str]:

@@ -106,18 +106,22 @@ async def _keep_house(operations: Operations, options: Options) -> None:
 
 async def _run_components(options: Options, address: Address, operations: Operations) -> None:
     agents = [ApiClient(address, f"{COMPONENT_AGENT}{name}") for name in ("sched", "run", "tidy")]
-    async with agents[0] as first, agents[1] as second, agents[2] as third:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_keep_house(operations, options))
-            group.create_task(Janitor(third, time.time, options.node_grace_s).run())
-            if options.scheduler:
-                recorder = Recorder(first, SCHEDULER_NAME, options.node_name, time.time)
-                group.create_task(recorder.run())
-                group.create_task(PodScheduler(first, recorder, time.time).run())
-            if options.runner:
-                recorder = Recorder(second, "kubelet", options.node_name, time.time)
-                group.create_task(recorder.run())
-                group.create_task(_new_runner(options, address, second, recorder).run())
+    async with (
+        agents[0] as first,
+        agents[1] as second,
+        agents[2] as third,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(_keep_house(operations, options))
+        group.create_task(Janitor(third, time.time, options.node_grace_s).run())
+        if options.scheduler:
+            recorder = Recorder(first, SCHEDULER_NAME, options.node_name, time.time)
+            group.create_task(recorder.run())
+            group.create_task(PodScheduler(first, recorder, time.time).run())
+        if options.runner:
+            recorder = Recorder(second, "kubelet", options.node_name, time.time)
+            group.create_task(recorder.run())
+            group.create_task(_new_runner(options, address, second, recorder).run())
 
 
 def _new_runner(

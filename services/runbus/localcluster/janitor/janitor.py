@@ -42,6 +42,7 @@ class Janitor:
         self._now_s = now_s
         self._node_grace_s = node_grace_s
         self._nodes: dict[str, Node] = {}
+        self._heard: dict[str, tuple[str | None, float]] = {}
         self._leaving: dict[str, _Namespace] = {}
         self._wake = asyncio.Event()
 
@@ -74,11 +75,17 @@ class Janitor:
                     continue
 
     def _node_changed(self, node: Node) -> None:
+        ready = ready_condition(node)
+        beat = ready.last_heartbeat_time if ready else None
+        name = node.metadata.name
+        if name not in self._heard or self._heard[name][0] != beat:
+            self._heard[name] = (beat, self._now_s())
         self._nodes[node.metadata.name] = node
         self._wake.set()
 
     def _node_removed(self, node: Node) -> None:
         self._nodes.pop(node.metadata.name, None)
+        self._heard.pop(node.metadata.name, None)
 
     def _namespace_changed(self, namespace: _Namespace) -> None:
         if namespace.metadata.deletion_timestamp:
@@ -92,7 +99,8 @@ class Janitor:
         now_s = self._now_s()
         for node in list(self._nodes.values()):
             path = f"/api/v1/nodes/{node.metadata.name}"
-            if is_lost(node, now_s, self._node_grace_s):
+            silent_s = now_s - self._heard[node.metadata.name][1]
+            if is_lost(node, silent_s, self._node_grace_s):
                 await self._lose(node, path, now_s)
                 continue
             wanted = wanted_taints(node)

@@ -4,7 +4,6 @@ Rules: kube-controller-manager's node lifecycle controller.
 """
 
 from runbus.localcluster.rules.shapes import Condition, Node, Taint
-from runbus.localcluster.rules.timestamps import from_time
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -17,21 +16,14 @@ def ready_condition(node: Node) -> Condition | None:
     return next((each for each in node.status.conditions or () if each.type == "Ready"), None)
 
 
-def heartbeat_s(node: Node) -> float | None:
-    """When the node last reported Ready; seconds since the epoch."""
-    ready = ready_condition(node)
-    if ready is None or not ready.last_heartbeat_time:
-        return None
-    return from_time(ready.last_heartbeat_time)
+def is_lost(node: Node, silent_s: float, grace_s: float) -> bool:
+    """Whether a node that was heard of has been silent for longer than the grace.
 
-
-def is_lost(node: Node, now_s: float, grace_s: float) -> bool:
-    """Whether a node that was heard of has been silent for longer than the grace."""
-    last_s = heartbeat_s(node)
+    ``silent_s`` is measured by whoever watches it (since a heartbeat changed), so that clocks
+    need not agree.
+    """
     ready = ready_condition(node)
-    if last_s is None or ready is None or ready.status == "Unknown":
-        return False
-    return now_s - last_s > grace_s
+    return ready is not None and ready.status != "Unknown" and silent_s > grace_s
 
 
 def wanted_taints(node: Node) -> list[Taint]:

@@ -72,7 +72,8 @@ def _validate_variable(variable: EnvVar, where: str, causes: Causes) -> None:
     count = sum(getattr(source, each) is not None for each in _SOURCES)
     if count != 1:
         why = (
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or "
+            "`secretKeyRef`"
             if count == 0
             else "may not have more than one field specified at a time"
         )

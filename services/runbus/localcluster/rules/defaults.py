@@ -15,6 +15,18 @@ JsonObject = dict[str, Any]
 _NO_EXECUTE_S = 300
 _KEYS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _COMPUTE = ("cpu", "memory")
+_NODE_INFO = (
+    "machineID",
+    "systemUUID",
+    "bootID",
+    "kernelVersion",
+    "osImage",
+    "containerRuntimeVersion",
+    "kubeletVersion",
+    "kubeProxyVersion",
+    "operatingSystem",
+    "architecture",
+)
 
 
 def with_defaults(resource: Resource, obj: JsonObject) -> JsonObject:
@@ -165,21 +177,7 @@ def _with_volume_defaults(volume: Any) -> Any:
 def _with_node_defaults(node: JsonObject) -> JsonObject:
     status = dict(node.get("status") or {})
     status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
-    info = {
-        key: ""
-        for key in (
-            "machineID",
-            "systemUUID",
-            "bootID",
-            "kernelVersion",
-            "osImage",
-            "containerRuntimeVersion",
-            "kubeletVersion",
-            "kubeProxyVersion",
-            "operatingSystem",
-            "architecture",
-        )
-    }
+    info = dict.fromkeys(_NODE_INFO, "")
     status["nodeInfo"] = {**info, **(status.get("nodeInfo") or {})}
     return {**node, "spec": node.get("spec") or {}, "status": status}
 

@@ -99,7 +99,10 @@ def already_exists(resource: Resource, name: str) -> ApiError:
 
 def modified(resource: Resource, name: str) -> ApiError:
     """409: the resourceVersion sent is not the stored one."""
-    why = "the object has been modified; please apply your changes to the latest version and try again"
+    why = (
+        "the object has been modified; please apply your changes to the latest version "
+        "and try again"
+    )
     return conflict(resource, name, why)
 
 

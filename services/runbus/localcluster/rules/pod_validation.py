@@ -106,7 +106,10 @@ def _validate_toleration(each: Toleration, where: str, causes: Causes) -> None:
     if each.key:
         causes.check(f"{where}.key", each.key, check_qualified_name(each.key))
     elif (each.operator or "Equal") != "Exists":
-        why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        why = (
+            "operator must be Exists when `key` is empty, "
+            'which means "match all values and all keys"'
+        )
         causes.invalid(f"{where}.operator", each.operator or "", why)
     if each.toleration_seconds is not None and each.effect != "NoExecute":
         why = "effect must be 'NoExecute' when `tolerationSeconds` is set"

@@ -114,21 +114,21 @@ def _value_set(tokens: _Tokens, key: str) -> frozenset[str]:
     values: list[str] = []
     expecting = True
     while True:
-        token = tokens.take()
-        if token == ")":
+        word = tokens.take()
+        if word == ")":
             if expecting:
                 values.append("")
             break
-        if token == ",":
+        if word == ",":
             if expecting:
                 values.append("")
             expecting = True
-        elif token and expecting:
-            _check_value(key, token)
-            values.append(token)
+        elif word and expecting:
+            _check_value(key, word)
+            values.append(word)
             expecting = False
         else:
-            raise _unparsable(f"found '{token}', expected: ',' or ')'")
+            raise _unparsable(f"found '{word}', expected: ',' or ')'")
     return frozenset(values)
 
 

@@ -57,7 +57,7 @@ async def run_containers(worker: PodWorker) -> None:
                 started = asyncio.Event()
                 run = _ContainerRun(worker, container, "Always", started, sidecars_end)
                 group.create_task(run.run())
-                await _first(started, worker.stopping)
+                await started.wait()
             elif not await _ContainerRun(worker, container, init_policy(policy)).run():
                 sidecars_end.set()
                 _stop_sidecars(worker)
@@ -71,11 +71,6 @@ async def run_containers(worker: PodWorker) -> None:
                 mains.create_task(_ContainerRun(worker, container, policy).run())
         sidecars_end.set()
         _stop_sidecars(worker)
-
-
-async def _first(*events: asyncio.Event) -> None:
-    while not any(each.is_set() for each in events):
-        await asyncio.sleep(0.02)
 
 
 def _stop_sidecars(worker: PodWorker) -> None:
@@ -130,6 +125,13 @@ class _ContainerRun:
 
     async def run(self) -> bool:
         """Run until the policy says it is done; True when it succeeded."""
+        try:
+            return await self._run_to_end()
+        finally:
+            if self._started is not None:
+                self._started.set()
+
+    async def _run_to_end(self) -> bool:
         while not self._ending:
             state = self._view.state
             if not isinstance(state, Terminated):
@@ -181,7 +183,7 @@ class _ContainerRun:
         log = self._open_log()
         try:
             process = await self._context.processes.start(
-                arguments,
+                resolve_program(arguments, environment, folder),
                 environment,
                 folder,
                 lambda data: log.append(data, self._context.now_s()),
@@ -196,7 +198,7 @@ class _ContainerRun:
 
     def _open_log(self) -> LogFile:
         worker, settings = self._worker, self._context.settings
-        folder = log_folder(self._context.folder, worker) / self._name
+        folder = worker.folder.logs / self._name
         return LogFile(folder, self._view.restarts, settings.max_log_bytes)
 
     async def _follow(self, process: RunningProcess, container_id: str) -> Terminated:
@@ -329,7 +331,7 @@ class _ContainerRun:
         arguments = [view.rewrite(each) for each in argument_vector(container, own)]
         folder = worker.folder.working_folder(view, container.working_dir or "")
         self._worker.record("Normal", "Created", f"Created container: {self._name}", self._name)
-        return resolve_program(arguments, environment, folder), environment, folder
+        return arguments, environment, folder
 
     def _base_environment(self) -> dict[str, str]:
         worker = self._worker
@@ -346,24 +348,24 @@ class _ContainerRun:
 def resolve_program(arguments: list[str], environment: Mapping[str, str], folder: str) -> list[str]:
     """Find the program on the container's PATH; gives the vector to start.
 
-    What cannot be found stays as it is: starting it gives containerd's error.
+    Raises StartError in runc's words where it is not there.
     """
     if not arguments:
-        return []
+        raise StartError("exec: no command specified: unknown")
     program = arguments[0]
     if "/" in program:
-        found = os.path.join(folder, program)
+        found = str(pathlib.Path(folder) / program)
+        if not pathlib.Path(found).exists():
+            raise StartError(
+                f'exec: "{program}": stat {program}: no such file or directory: unknown'
+            )
     else:
         found = shutil.which(program, path=environment.get("PATH", "")) or ""
         if not found and program in {"python", "python3"}:
             found = sys.executable
-    return [found or program, *arguments[1:]]
-
-
-def log_folder(base: pathlib.Path, worker: PodWorker) -> pathlib.Path:
-    """Where a pod's logs are, as on a real node."""
-    meta = worker.pod.metadata
-    return base / "logs" / f"{meta.namespace}_{meta.name}_{meta.uid}"
+        if not found:
+            raise StartError(f'exec: "{program}": executable file not found in $PATH: unknown')
+    return [found, *arguments[1:]]
 
 
 def _allocatable(capacity: Mapping[str, str]) -> dict[str, Fraction]:

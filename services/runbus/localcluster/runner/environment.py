@@ -177,5 +177,5 @@ def _resource_value(pod: Pod, own: Container, selector: ResourceFieldSelector, f
 
 
 def argument_vector(container: Container, values: Mapping[str, str]) -> list[str]:
-    """Join command and args, with ``$(VAR)`` expanded; empty where the container names no program."""
+    """Join command and args, ``$(VAR)`` expanded; empty where there is no program."""
     return [expand(each, values) for each in [*(container.command or ()), *(container.args or ())]]

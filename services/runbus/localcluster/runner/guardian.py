@@ -16,41 +16,65 @@ _START_FIELD = 21  # of /proc/PID/stat, counted from 0; the fields before it may
 
 
 def start_time(pid: int) -> str:
-    """When a process began, in ticks since boot; "" where it is gone or there is no /proc."""
+    """When a process began (ticks since boot @ boot); "" where it is gone or without /proc."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
     after_name = text.rpartition(")")[2].split()
-    return after_name[_START_FIELD - 2]
+    return f"{after_name[_START_FIELD - 2]}@{_boot()}"
 
 
-def group_members(pgid: int) -> bool:
-    """Whether any process is left in a group."""
+def _boot() -> str:
+    try:
+        return pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def group_members(pgid: int) -> list[int]:
+    """The processes of a group."""
     try:
         os.killpg(pgid, 0)
     except ProcessLookupError:
-        return False
+        return []
     except PermissionError:
-        return True
-    return True
+        return []
+    pids = [int(each.name) for each in pathlib.Path("/proc").iterdir() if each.name.isdigit()]
+    members = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if os.getpgid(pid) == pgid:
+                members.append(pid)
+    return members
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        return b"\0RUNBUS_LOCAL_ROOT=" in b"\0" + pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
 
 
 def kill_recorded(pgid: int, recorded: str) -> bool:
     """Kill a group recorded earlier; False where it is gone or somebody else's by now.
 
-    The leader's start time must be the recorded one. Where the leader is gone, its id cannot have
-    been given to another process while its group lives, so members are ours.
+    The leader's start time must be the recorded one. Where the leader is gone, only members that
+    carry our environment variable are killed, one by one: the id may be in use again.
     """
     now = start_time(pgid)
-    if now and now != recorded:
+    if pgid <= 1 or not recorded or (now and now != recorded):
         return False
-    if pgid <= 1 or not group_members(pgid):
+    if now:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pgid, signal.SIGKILL)
+            return True
         return False
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pgid, signal.SIGKILL)
-        return True
-    return False
+    orphans = [pid for pid in group_members(pgid) if _is_ours(pid)]
+    for pid in orphans:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(orphans)
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from aiohttp import web
 
 from runbus.localcluster.rules.timestamps import from_time
-from runbus.localcluster.runner.container import log_folder
 from runbus.localcluster.runner.log_files import LogQuery, read_from, read_log, render, stamp
 from runbus.localcluster.runner.states import ContainerView, Running, Waiting
 from runbus.localcluster.runner.worker import PodWorker
@@ -62,7 +61,7 @@ class LogServer:
         follow = request.query.get("follow") in {"1", "true"}
         previous = request.query.get("previous") in {"1", "true"}
         run = which_run(pod, container, worker.views[container], previous)
-        path = log_folder(self._base, worker) / container / f"{run}.log"
+        path = worker.folder.logs / container / f"{run}.log"
         text, position = await asyncio.to_thread(read_log, path, query)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()

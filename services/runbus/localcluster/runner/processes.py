@@ -150,7 +150,9 @@ class Processes:
             )
         except OSError as error:
             pipe.close()
-            raise StartError(f'exec: "{arguments[0]}": {error.strerror}: unknown') from error
+            raise StartError(
+                f'exec: "{arguments[0]}": {(error.strerror or "").lower()}: unknown'
+            ) from error
         finally:
             os.close(write)
         self._remember(process.pid)

@@ -86,9 +86,16 @@ class PodFolder:
         inside.mkdir(parents=True, exist_ok=True)
         return str(inside)
 
+    @property
+    def logs(self) -> pathlib.Path:
+        """Where the pod's logs are, named as on a real node."""
+        meta = self._pod.metadata
+        return self._base / "logs" / f"{meta.namespace}_{meta.name}_{meta.uid}"
+
     def remove(self) -> None:
-        """Delete the pod's folder; claims and host paths stay."""
+        """Delete the pod's folder and logs; claims and host paths stay."""
         shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self.logs, ignore_errors=True)
 
 
 def _write_files(place: pathlib.Path, volume: Volume, data: Content) -> None:
