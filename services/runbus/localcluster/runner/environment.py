@@ -161,7 +161,7 @@ def field_value(pod: Pod, path: str, facts: Facts) -> str:
 
 def _resource_value(pod: Pod, own: Container, selector: ResourceFieldSelector, facts: Facts) -> str:
     wanted = selector.container_name or own.name
-    every = [*(pod.spec.init_containers or ()), *(pod.spec.containers or ())]
+    every = [own, *(pod.spec.init_containers or ()), *(pod.spec.containers or ())]
     container = next((each for each in every if each.name == wanted), None)
     if container is None:
         raise ConfigProblem(f"container {wanted} not found")
