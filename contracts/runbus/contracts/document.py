@@ -25,6 +25,7 @@ from runbus.contracts.grammars import (
     LabelKey,
     LabelValue,
     Medium,
+    MountPath,
     NodeSelector,
     ObjectName,
     Parameters,
@@ -153,7 +154,7 @@ class Volume(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One volume and where it is mounted; exactly one source."""
 
     name: Annotated[VolumeName, Meta(description="unique in the run")]
-    mount: Annotated[AbsolutePath, Meta(description="where the main container sees it")]
+    mount: Annotated[MountPath, Meta(description="where the main container sees it")]
     pvc: Annotated[ObjectName | None, Meta(description="a PersistentVolumeClaim's name")] = None
     config_map: Annotated[ObjectName | None, Meta(description="a ConfigMap's name")] = None
     secret: Annotated[ObjectName | None, Meta(description="a Secret's name")] = None

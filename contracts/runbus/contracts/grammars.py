@@ -26,6 +26,7 @@ class Grammar(StrEnum):
     CONFIG_KEY = "config_key"
     FIELD_PATH = "field_path"
     ABSOLUTE_PATH = "absolute_path"
+    MOUNT_PATH = "mount_path"
     RELATIVE_PATH = "relative_path"
     LABEL_KEY = "label_key"
     LABEL_VALUE = "label_value"
@@ -67,6 +68,7 @@ EnvName = Annotated[str, _grammar(Grammar.ENV_NAME, pattern=ENV_NAME)]
 ConfigKey = Annotated[str, _grammar(Grammar.CONFIG_KEY, pattern=CONFIG_KEY, maxLength=253)]
 FieldPath = Annotated[str, _grammar(Grammar.FIELD_PATH, minLength=1)]
 AbsolutePath = Annotated[str, _grammar(Grammar.ABSOLUTE_PATH, pattern="^/")]
+MountPath = Annotated[str, _grammar(Grammar.MOUNT_PATH, pattern="^/[^:]*$")]
 RelativePath = Annotated[str, _grammar(Grammar.RELATIVE_PATH, pattern="^[^/]")]
 LabelKey = Annotated[str, _grammar(Grammar.LABEL_KEY)]
 LabelValue = Annotated[str, _grammar(Grammar.LABEL_VALUE, maxLength=63)]

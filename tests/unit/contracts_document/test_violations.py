@@ -39,7 +39,7 @@ GIVEN = [
     (1.5, 1.5),
     (float("nan"), "nan"),
     (float("inf"), "inf"),
-    (10**5000, "a very large whole number"),
+    (10**400, "a very large whole number"),
     ("text", "text"),
     ("x" * 300, "x" * 199 + "…"),
     ("\ud800", "?"),
