@@ -155,7 +155,9 @@ class Watched(Protocol):
     """Any object with metadata."""
 
     @property
-    def metadata(self) -> Meta: ...
+    def metadata(self) -> Meta:
+        """Its metadata."""
+        ...
 
 
 T = TypeVar("T", bound=Watched)

@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         description="A Kubernetes for a machine without one: pods run as local processes.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    _add_node_options(parser)
+    _add_runner_options(parser)
+    _add_server_options(parser)
+    return parser
+
+
+def _add_node_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--dir", type=_folder, required=True, help="folder for kubeconfig, logs and pods")
     add("--host", default="127.0.0.1", help="address to serve on")
@@ -75,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=COUNT",
         help="say nvidia.com/gpu=1 (repeatable)",
     )
+
+
+def _add_runner_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--missing-images",
         action="append",
@@ -92,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
         default=2.0,
         help="wait before a missing secret or config map is looked for again",
     )
+
+
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--history", type=_positive, default=10_000, help="watch events kept of each kind")
     add("--bookmark-interval-s", type=_seconds, default=8.0, help="time between bookmarks")
     add(
@@ -121,7 +136,6 @@ def _parser() -> argparse.ArgumentParser:
         default="info",
         help="of the JSON lines on stderr",
     )
-    return parser
 
 
 def _folder(text: str) -> pathlib.Path:

@@ -17,6 +17,8 @@ class Shape(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class OwnerReference(Shape, frozen=True):
+    """Who an object belongs to: deleted with it."""
+
     api_version: str = ""
     kind: str = ""
     name: str = ""
@@ -26,6 +28,8 @@ class OwnerReference(Shape, frozen=True):
 
 
 class Meta(Shape, frozen=True):
+    """metadata, as far as it is read."""
+
     name: str = ""
     generate_name: str = ""
     namespace: str = ""
@@ -41,22 +45,30 @@ class Meta(Shape, frozen=True):
 
 
 class KeySelector(Shape, frozen=True):
+    """One key of a secret or config map."""
+
     name: str = ""
     key: str = ""
     optional: bool | None = None
 
 
 class FieldSelector(Shape, frozen=True):
+    """A field of the pod itself (downward API)."""
+
     field_path: str = ""
 
 
 class ResourceFieldSelector(Shape, frozen=True):
+    """A request or limit of a container; ``divisor`` is a quantity."""
+
     container_name: str = ""
     resource: str = ""
     divisor: str | int | None = None
 
 
 class EnvSource(Shape, frozen=True):
+    """Where the value of a variable comes from: one of the four."""
+
     field_ref: FieldSelector | None = None
     secret_key_ref: KeySelector | None = None
     config_map_key_ref: KeySelector | None = None
@@ -64,23 +76,31 @@ class EnvSource(Shape, frozen=True):
 
 
 class EnvVar(Shape, frozen=True):
+    """One environment variable."""
+
     name: str = ""
     value: str | None = None
     value_from: EnvSource | None = None
 
 
 class NamedSource(Shape, frozen=True):
+    """A secret or config map by name."""
+
     name: str = ""
     optional: bool | None = None
 
 
 class EnvFrom(Shape, frozen=True):
+    """All keys of a secret or config map as variables."""
+
     prefix: str | None = None
     secret_ref: NamedSource | None = None
     config_map_ref: NamedSource | None = None
 
 
 class Mount(Shape, frozen=True):
+    """Where a container sees a volume."""
+
     name: str = ""
     mount_path: str = ""
     sub_path: str | None = None
@@ -88,11 +108,15 @@ class Mount(Shape, frozen=True):
 
 
 class Requirements(Shape, frozen=True):
+    """What a container asks for and may use at most."""
+
     requests: Quantities | None = None
     limits: Quantities | None = None
 
 
 class Container(Shape, frozen=True):
+    """One container, or init container."""
+
     name: str = ""
     image: str | None = None
     command: list[str] | None = None
@@ -107,12 +131,16 @@ class Container(Shape, frozen=True):
 
 
 class KeyToPath(Shape, frozen=True):
+    """One key as a file; ``mode`` are permission bits."""
+
     key: str = ""
     path: str = ""
     mode: int | None = None
 
 
 class ConfigMapVolume(Shape, frozen=True):
+    """Files from a config map."""
+
     name: str = ""
     items: list[KeyToPath] | None = None
     default_mode: int | None = None
@@ -120,6 +148,8 @@ class ConfigMapVolume(Shape, frozen=True):
 
 
 class SecretVolume(Shape, frozen=True):
+    """Files from a secret."""
+
     secret_name: str = ""
     items: list[KeyToPath] | None = None
     default_mode: int | None = None
@@ -127,21 +157,29 @@ class SecretVolume(Shape, frozen=True):
 
 
 class EmptyDirVolume(Shape, frozen=True):
+    """A folder as old as the pod."""
+
     medium: str | None = None
     size_limit: str | int | None = None
 
 
 class ClaimVolume(Shape, frozen=True):
+    """A persistent volume claim by name."""
+
     claim_name: str = ""
     read_only: bool | None = None
 
 
 class HostPathVolume(Shape, frozen=True):
+    """A folder or file of the node."""
+
     path: str = ""
     type: str | None = None
 
 
 class Volume(Shape, frozen=True):
+    """One volume; one source is set."""
+
     name: str = ""
     empty_dir: EmptyDirVolume | None = None
     config_map: ConfigMapVolume | None = None
@@ -151,6 +189,8 @@ class Volume(Shape, frozen=True):
 
 
 class Toleration(Shape, frozen=True):
+    """Lets a pod onto nodes with a taint."""
+
     key: str | None = None
     operator: str | None = None
     value: str | None = None
@@ -159,33 +199,47 @@ class Toleration(Shape, frozen=True):
 
 
 class Requirement(Shape, frozen=True):
+    """One expression over labels or fields of a node."""
+
     key: str = ""
     operator: str = ""
     values: list[str] | None = None
 
 
 class NodeTerm(Shape, frozen=True):
+    """Expressions that must all hold."""
+
     match_expressions: list[Requirement] | None = None
     match_fields: list[Requirement] | None = None
 
 
 class NodeSelector(Shape, frozen=True):
+    """Terms of which one must hold."""
+
     node_selector_terms: list[NodeTerm] | None = None
 
 
 class NodeAffinity(Shape, frozen=True):
+    """Which nodes; only what is required counts here."""
+
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
 
 
 class Affinity(Shape, frozen=True):
+    """Only node affinity counts here."""
+
     node_affinity: NodeAffinity | None = None
 
 
 class Gate(Shape, frozen=True):
+    """Holds a pod back from scheduling as long as it is there."""
+
     name: str = ""
 
 
 class PodSpec(Shape, frozen=True):
+    """What a pod shall be."""
+
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
     volumes: list[Volume] | None = None
@@ -206,6 +260,8 @@ class PodSpec(Shape, frozen=True):
 
 
 class Condition(Shape, frozen=True):
+    """One condition of a pod or node; times are RFC 3339."""
+
     type: str = ""
     status: str = ""
     reason: str | None = None
@@ -215,6 +271,8 @@ class Condition(Shape, frozen=True):
 
 
 class PodStatus(Shape, frozen=True):
+    """What a pod is; container statuses as they came."""
+
     phase: str | None = None
     reason: str | None = None
     conditions: list[Condition] | None = None
@@ -224,36 +282,50 @@ class PodStatus(Shape, frozen=True):
 
 
 class Pod(Shape, frozen=True):
+    """One pod."""
+
     metadata: Meta = Meta()
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
 
 class Taint(Shape, frozen=True):
+    """Keeps pods without its toleration off a node."""
+
     key: str = ""
     value: str | None = None
     effect: str = ""
 
 
 class NodeSpec(Shape, frozen=True):
+    """What a node shall be."""
+
     taints: list[Taint] | None = None
     unschedulable: bool | None = None
 
 
 class NodeAddress(Shape, frozen=True):
+    """One address of a node; ``type`` is InternalIP, Hostname, ...."""
+
     type: str = ""
     address: str = ""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
+    """A port of a daemon on the node."""
+
     Port: int = 0
 
 
 class DaemonEndpoints(Shape, frozen=True):
+    """Where the kubelet listens."""
+
     kubelet_endpoint: Endpoint | None = None
 
 
 class NodeStatus(Shape, frozen=True):
+    """What a node is and has."""
+
     capacity: Quantities | None = None
     allocatable: Quantities | None = None
     conditions: list[Condition] | None = None
@@ -262,6 +334,8 @@ class NodeStatus(Shape, frozen=True):
 
 
 class Node(Shape, frozen=True):
+    """One node."""
+
     metadata: Meta = Meta()
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
