@@ -11,6 +11,7 @@ import difflib
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 INFINITE = "-1"
 DURATION_SECONDS_MIN = 1
@@ -132,6 +133,7 @@ def _within_limits(seconds: Fraction) -> float:
     return float(seconds)
 
 
+@lru_cache(maxsize=1024)
 def _items_seconds(text: str) -> Fraction:
     """Add up value-unit pairs."""
     total, place = Fraction(0), 0

@@ -7,6 +7,7 @@ settings.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable
 
@@ -58,6 +59,8 @@ _FIELDS = [
     *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
 ]
 _RESOURCES = ["cpu", "memory", "ephemeral-storage"]
+_RESOURCE_WORDS = {"mem": "memory", "ram": "memory", "cpus": "cpu", "disk": "ephemeral-storage"}
+_GPU_HINT = "GPUs stand beside requests and limits: `gpus: {type: nvidia.com/gpu, count: 1}`"
 _MEDIA = ["Memory", "HugePages"]
 
 _CAUSE_CLASSES = [OutcomeClass.USER.value, OutcomeClass.INFRASTRUCTURE.value]
@@ -133,8 +136,9 @@ def _text(text: str) -> Problem | None:
 def _image(text: str) -> Problem | None:
     if not text.strip():
         return Problem(ViolationCode.EMPTY, "an image, like registry.example.com/team/train:3")
-    if text != text.strip() or _CONTROL.search(text):
-        return Problem(ViolationCode.INVALID_VALUE, hint="take the spaces around the image away")
+    if any(each.isspace() for each in text) or _CONTROL.search(text):
+        hint = "take the spaces out: the program and its arguments are `command` and `args`"
+        return Problem(ViolationCode.INVALID_VALUE, "an image without spaces", hint)
     return None
 
 
@@ -169,9 +173,20 @@ def _absolute_path(text: str) -> Problem | None:
 
 
 def _mount_path(text: str) -> Problem | None:
+    problem = _absolute_path(text)
+    if problem is not None:
+        return problem
     if ":" in text:
         return Problem(ViolationCode.INVALID_PATH, "an absolute path without ':'")
-    return _absolute_path(text)
+    path = text.rstrip("/")
+    if not path:
+        hint = "mount it below, like /data: at / it would hide the image"
+        return Problem(ViolationCode.INVALID_PATH, "an absolute path below /", hint)
+    normal = posixpath.normpath(path)
+    if normal != path:
+        hint = f"did you mean {normal.replace('//', '/')[:100]}?"
+        return Problem(ViolationCode.INVALID_PATH, "an absolute path without '.' and '//'", hint)
+    return None
 
 
 def _relative_path(text: str) -> Problem | None:
@@ -197,9 +212,12 @@ def _resource_name(text: str) -> Problem | None:
     if "/" in text:
         return _gpu_type(text)
     allowed = [*_RESOURCES, "hugepages-SIZE", "DOMAIN/NAME"]
-    meant = {"mem": "memory", "ram": "memory", "cpus": "cpu", "disk": "ephemeral-storage"}
-    word = meant.get(text.lower(), text.replace("_", "-"))
-    return Problem(ViolationCode.UNKNOWN_KEY, allowed, did_you_mean(word, [*_RESOURCES, "gpus"]))
+    hint = (
+        _GPU_HINT
+        if "gpu" in text.lower()[:40]
+        else did_you_mean(_RESOURCE_WORDS.get(text.lower(), text), _RESOURCES)
+    )
+    return Problem(ViolationCode.UNKNOWN_KEY, allowed, hint)
 
 
 def _gpu_type(text: str) -> Problem | None:
@@ -240,9 +258,10 @@ def duration_problem(error: DurationError, *, allow_infinite: bool) -> Problem:
 def _retry_cause(text: str) -> Problem | None:
     if text in _NEVER_RETRIED:
         return Problem(ViolationCode.INVALID_VALUE, hint=f"{text} is never retried: take it out")
-    if text in _CAUSE_CLASSES or text in _CAUSE_STATES or _REASON.fullmatch(text):
-        return None
+    # The state `running` has a second name, here as among the thresholds.
     known = [*_CAUSE_CLASSES, *_CAUSE_STATES]
+    if text in known or text == "executing" or _REASON.fullmatch(text):
+        return None
     return Problem(
         ViolationCode.INVALID_VALUE, [*known, "a reason like OOMKilled"], did_you_mean(text, known)
     )

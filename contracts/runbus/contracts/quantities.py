@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from decimal import ROUND_CEILING, Context, Decimal
+from functools import lru_cache
 
 QUANTITY_CHARACTERS_MAX = 64
 _EXPONENT_DIGITS_MAX = 3
@@ -50,6 +51,7 @@ class QuantityError(ValueError):
         self.hint = hint
 
 
+@lru_cache(maxsize=1024)
 def parse_quantity(text: str) -> Decimal:
     """Return the exact value of a quantity, as the API server would hold it.
 

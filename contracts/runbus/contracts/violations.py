@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 GIVEN_CHARACTERS_MAX = 200
+TOKEN_CHARACTERS_MAX = 330  # a label's key has at most 317
 NOT_SHOWN = "(not shown)"
 
 
@@ -78,11 +79,21 @@ class Violation(Struct, frozen=True, omit_defaults=True):
 
 
 def pointer(path: str, token: object) -> str:
-    """Return the JSON pointer (RFC 6901) one step below `path`; `/` and `` are the root."""
-    text = printable(str(token))
+    """Return the JSON pointer (RFC 6901) one step below `path`; `/` and `` are the root.
+
+    A key that is longer than any right one is cut, so that a finding stays small.
+    """
+    text = printable(_token_text(token))
     if "~" in text or "/" in text:
         text = text.replace("~", "~0").replace("/", "~1")
     return f"{'' if path == '/' else path}/{text}"
+
+
+def _token_text(token: object) -> str:
+    if isinstance(token, int) and token.bit_length() > 63:
+        return "a very large whole number"
+    text = str(token)
+    return text if len(text) <= TOKEN_CHARACTERS_MAX else f"{text[: TOKEN_CHARACTERS_MAX - 1]}…"
 
 
 def shortened(given: object) -> object:
