@@ -33,8 +33,9 @@ def problem_of(error: BaseException) -> CliError | None:
     """Return what to tell of an error; None for a mistake of our own."""
     if isinstance(error, CliError):
         return error
-    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        return problem_of(error.exceptions[0])
+    if isinstance(error, BaseExceptionGroup):
+        found = (problem_of(each) for each in error.exceptions)
+        return next((each for each in found if each is not None), None)
     return _lookup_problem(error) or _bus_problem(error) or _file_problem(error)
 
 

@@ -36,7 +36,7 @@ def _told(event: EventRecord) -> str:
     text = why_text(status)
     told = "" if text == "-" else text
     if status.attempt > 1:
-        told = f"attempt {status.attempt}: {told}"
+        told = f"attempt {status.attempt}{': ' if told else ''}{told}"
     if status.deadline is not None and not status.state.is_final:
         moment = event.envelope.time or event.stored_at or status.since
         left_s = (status.deadline - moment).total_seconds()

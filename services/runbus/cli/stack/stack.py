@@ -214,10 +214,10 @@ class Stack:
         self._owner = None
 
     async def _provision(self) -> None:
-        from runbus.sdk import bus
+        from runbus.sdk.connecting import connect
         from runbus.sdk.provision import provision
 
-        connection = await bus.connect(self.nats_url, name="runbus-init")
+        connection = await connect(self.nats_url, name="runbus-init")
         try:
             await provision(connection)
         finally:
