@@ -18,7 +18,8 @@ from runbus.contracts.transitions import Publisher
 from runbus.runtime.clock import SystemClock
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord
-from runbus.sdk.bus import Bus, connect
+from runbus.sdk.bus import Bus
+from runbus.sdk.connecting import connect
 from runbus.sdk.provision import provision
 from support.runs import a_status, replace
 from support.stack import running_nats

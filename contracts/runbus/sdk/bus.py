@@ -35,11 +35,6 @@ from runbus.sdk.errors import (
 )
 
 REQUEST_TIMEOUT_S = 5.0
-CONNECT_TIMEOUT_S = 5.0
-PING_INTERVAL_S = 5
-RECONNECT_WAIT_S = 0.25
-# Commands that are minutes old must not leave a buffer after a reconnect; 8 MiB is a burst.
-PENDING_BYTES_MAX = 8 * 1024 * 1024
 
 WRONG_LAST_SEQUENCE = 10071
 NO_RESPONDERS = "503"
@@ -89,24 +84,17 @@ class _GetReply(Struct):
 _PUB_ACK = msgspec.json.Decoder(_PubAck)
 _GET_REPLY = msgspec.json.Decoder(_GetReply)
 
-Notice = Callable[[str, str], None]
-
-
-def _ignore(_kind: str, _text: str) -> None:
-    return None
-
 
 class Bus:
-    """One connection. Make it with `connect`, end it with `close`.
+    """One connection. Make it with `connecting.connect`, end it with `close`.
 
     `generation` counts reconnects, so that whoever holds server-side state (followers, pulls)
     can notice that it has to be set up again.
     """
 
-    def __init__(self, client: Client, notice: Notice) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._notice = notice
-        self._inbox = client.new_inbox()
+        self._inbox = ""
         self._replies: dict[str, asyncio.Future[Msg]] = {}
         self._count = 0
         self.generation = 0
@@ -125,6 +113,7 @@ class Bus:
 
     async def open(self) -> None:
         """Begin to listen for replies; `connect` has done it."""
+        self._inbox = self._client.new_inbox()
         await self.subscribe(f"{self._inbox}.*", self._on_reply)
 
     async def ping(self, timeout_s: float = 2.0) -> None:
@@ -299,88 +288,6 @@ class Bus:
     def native(self) -> Client:
         """Return nats-py's own client, for its micro services."""
         return self._client
-
-
-async def connect(
-    url: str,
-    *,
-    name: str,
-    notice: Notice = _ignore,
-    attempts_max: int = 1,
-    **credentials: Any,
-) -> Bus:
-    """Connect to a server, trying a number of times 0.25 s apart.
-
-    Args:
-        url: `nats://host:port`, several separated by commas.
-        name: shown in the server's monitoring.
-        notice: told of errors and of lost and regained connections: (kind, text).
-        attempts_max: first connection only; afterwards it reconnects for ever.
-        credentials: `user`, `password`, `token`, `user_credentials`, `nkeys_seed`, `tls`.
-
-    Raises:
-        BusUnreachableError: every attempt failed.
-
-    """
-    holder: list[Bus] = []
-
-    async def on_error(error: Exception) -> None:
-        notice("error", f"{type(error).__name__}: {error}")
-
-    async def on_disconnect() -> None:
-        notice("disconnected", url)
-
-    async def on_reconnect() -> None:
-        for bus in holder:
-            bus.generation += 1
-        notice("reconnected", url)
-
-    async def on_close() -> None:
-        for bus in holder:
-            bus.closed.set()
-
-    for attempt in range(1, attempts_max + 1):
-        client = Client()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await client.connect(
-                    servers=url.split(","),
-                    name=name,
-                    error_cb=on_error,
-                    disconnected_cb=on_disconnect,
-                    reconnected_cb=on_reconnect,
-                    closed_cb=on_close,
-                    max_reconnect_attempts=1,  # for the first connection; see below
-                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # takes floats
-                    ping_interval=PING_INTERVAL_S,
-                    max_outstanding_pings=2,
-                    connect_timeout=2,
-                    pending_size=PENDING_BYTES_MAX,
-                    allow_reconnect=True,
-                    **credentials,
-                )
-        except (nats.errors.Error, OSError, TimeoutError) as error:
-            await _discard(client)
-            if attempt == attempts_max:
-                message = f"cannot reach NATS at {url}: {error or type(error).__name__}"
-                raise BusUnreachableError(message) from error
-            await asyncio.sleep(RECONNECT_WAIT_S)
-            continue
-        client.options["max_reconnect_attempts"] = -1
-        bus = Bus(client, notice)
-        await bus.open()
-        holder.append(bus)
-        return bus
-    message = "attempts_max must be at least 1"
-    raise ValueError(message)
-
-
-async def _discard(client: Client) -> None:
-    try:
-        async with asyncio.timeout(1.0):
-            await client.close()
-    except (nats.errors.Error, OSError, TimeoutError):
-        pass
 
 
 def parse_headers(block: bytes) -> dict[str, str]:

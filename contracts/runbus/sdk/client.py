@@ -25,9 +25,9 @@ from runbus.contracts.replies import SubmitReply
 from runbus.contracts.states import RunState
 from runbus.contracts.status import RunStatus
 from runbus.contracts.streams import COMMANDS, EVENTS, EVIDENCE
-from runbus.sdk import bus as bus_module
-from runbus.sdk import deliveries
-from runbus.sdk.bus import Bus, Notice, StoredMessage
+from runbus.sdk import connecting, deliveries
+from runbus.sdk.bus import Bus, StoredMessage
+from runbus.sdk.connecting import Notice
 from runbus.sdk.deliveries import (
     append_readable,
     events_until_all_final,
@@ -327,14 +327,14 @@ async def connect(
         name: shown in the server's monitoring.
         notice: told of lost and regained connections: (kind, text).
         attempts_max: of the first connection; afterwards it reconnects for ever.
-        credentials: see `bus.connect`.
+        credentials: see `connecting.connect`.
 
     Raises:
         BusUnreachableError: every attempt failed.
 
     """
     told = notice or (lambda _kind, _text: None)
-    bus = await bus_module.connect(
+    bus = await connecting.connect(
         url, name=name, notice=told, attempts_max=attempts_max, **credentials
     )
     try:

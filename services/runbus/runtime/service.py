@@ -31,7 +31,8 @@ from runbus.runtime.inbox import Inbox
 from runbus.runtime.logs import Log
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog
-from runbus.sdk.bus import Bus, connect
+from runbus.sdk.bus import Bus
+from runbus.sdk.connecting import connect
 from runbus.sdk.errors import BusError, BusUnreachableError
 
 T = TypeVar("T", bound=ServiceConfig)

@@ -1,0 +1,121 @@
+"""Connect to a NATS server with the settings that a control plane needs.
+
+They follow from measured pitfalls of the client library: pings every few seconds (by default a
+client would sit on a hung server for minutes), and reconnecting for ever instead of 60 times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import nats.errors
+from nats.aio.client import Client
+
+from runbus.sdk.bus import Bus
+from runbus.sdk.errors import BusUnreachableError
+
+CONNECT_TIMEOUT_S = 5.0
+PING_INTERVAL_S = 5
+RECONNECT_WAIT_S = 0.25
+# Commands that are minutes old must not leave a buffer after a reconnect; 8 MiB is a burst.
+PENDING_BYTES_MAX = 8 * 1024 * 1024
+
+Notice = Callable[[str, str], None]
+
+
+def ignore(_kind: str, _text: str) -> None:
+    """Take a notice and do nothing."""
+
+
+async def connect(
+    url: str,
+    *,
+    name: str,
+    notice: Notice = ignore,
+    attempts_max: int = 1,
+    **credentials: Any,
+) -> Bus:
+    """Connect to a server, trying a number of times 0.25 s apart.
+
+    Args:
+        url: `nats://[token@]host:port`, several separated by commas.
+        name: shown in the server's monitoring.
+        notice: told of errors and of lost and regained connections: (kind, text).
+        attempts_max: first connection only; afterwards it reconnects for ever.
+        credentials: `user`, `password`, `token`, `user_credentials`, `nkeys_seed`, `tls`.
+
+    Raises:
+        BusUnreachableError: every attempt failed.
+
+    """
+    for attempt in range(1, attempts_max + 1):
+        client = Client()
+        bus = Bus(client)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await client.connect(
+                    servers=url.split(","),
+                    name=name,
+                    max_reconnect_attempts=1,  # for the first connection; see below
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # takes floats
+                    ping_interval=PING_INTERVAL_S,
+                    max_outstanding_pings=2,
+                    connect_timeout=2,
+                    pending_size=PENDING_BYTES_MAX,
+                    **_callbacks(bus, notice, name),
+                    **credentials,
+                )
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            await _discard(client)
+            if attempt == attempts_max:
+                text = f"cannot reach NATS at {_without_secret(url)}: {_told(error)}"
+                raise BusUnreachableError(text) from error
+            await asyncio.sleep(RECONNECT_WAIT_S)
+            continue
+        client.options["max_reconnect_attempts"] = -1
+        await bus.open()
+        return bus
+    message = "attempts_max must be at least 1"
+    raise ValueError(message)
+
+
+def _callbacks(bus: Bus, notice: Notice, name: str) -> dict[str, Any]:
+    async def on_error(error: Exception) -> None:
+        notice("error", f"{type(error).__name__}: {error}")
+
+    async def on_disconnect() -> None:
+        notice("disconnected", name)
+
+    async def on_reconnect() -> None:
+        bus.generation += 1
+        notice("reconnected", name)
+
+    async def on_close() -> None:
+        bus.closed.set()
+
+    return {
+        "error_cb": on_error,
+        "disconnected_cb": on_disconnect,
+        "reconnected_cb": on_reconnect,
+        "closed_cb": on_close,
+    }
+
+
+def _without_secret(url: str) -> str:
+    """Return addresses without the tokens and passwords that stand in them."""
+    servers = (each.partition("://") for each in url.split(","))
+    return ",".join(f"{scheme}{mark}{rest.rpartition('@')[2]}" for scheme, mark, rest in servers)
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+async def _discard(client: Client) -> None:
+    try:
+        async with asyncio.timeout(1.0):
+            await client.close()
+    except (nats.errors.Error, OSError, TimeoutError):
+        pass
