@@ -31,6 +31,7 @@ class Grammar(StrEnum):
     LABEL_KEY = "label_key"
     LABEL_VALUE = "label_value"
     ANNOTATION_KEY = "annotation_key"
+    TAINT_KEY = "taint_key"  # empty means every taint, as in Kubernetes
     QUANTITY = "quantity"
     RESOURCE_NAME = "resource_name"
     GPU_TYPE = "gpu_type"
@@ -72,6 +73,7 @@ MountPath = Annotated[str, _grammar(Grammar.MOUNT_PATH, pattern="^/[^:]*$")]
 RelativePath = Annotated[str, _grammar(Grammar.RELATIVE_PATH, pattern="^[^/]")]
 LabelKey = Annotated[str, _grammar(Grammar.LABEL_KEY)]
 LabelValue = Annotated[str, _grammar(Grammar.LABEL_VALUE, maxLength=63)]
+TaintKey = Annotated[str, _grammar(Grammar.TAINT_KEY)]
 AnnotationKey = Annotated[str, _grammar(Grammar.ANNOTATION_KEY)]
 ResourceName = Annotated[str, _grammar(Grammar.RESOURCE_NAME)]
 GpuType = Annotated[str, _grammar(Grammar.GPU_TYPE)]

@@ -98,6 +98,10 @@ def label_key_problem(text: str) -> Problem | None:
     return Problem(ViolationCode.INVALID_LABEL, _KEY_WORDS)
 
 
+def _taint_key(text: str) -> Problem | None:
+    return label_key_problem(text) if text else None
+
+
 def is_extended_resource(name: str) -> bool:
     """Say whether a resource is counted in whole devices and can never be overcommitted."""
     return "/" in name or name.startswith("hugepages-")
@@ -297,6 +301,7 @@ _CHECKS: dict[Grammar, TextCheck] = {
     Grammar.LABEL_KEY: label_key_problem,
     Grammar.LABEL_VALUE: label_value_problem,
     Grammar.ANNOTATION_KEY: label_key_problem,
+    Grammar.TAINT_KEY: _taint_key,
     Grammar.QUANTITY: _quantity,
     Grammar.RESOURCE_NAME: _resource_name,
     Grammar.GPU_TYPE: _gpu_type,

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from runbus.contracts.grammars import LabelKey, LabelValue, Text
+from runbus.contracts.grammars import LabelKey, LabelValue, TaintKey, Text
 
 WEIGHT = Meta(extra={"least": 1, "most": 100}, extra_json_schema={"minimum": 1, "maximum": 100})
 
@@ -45,7 +45,7 @@ class Toleration(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="
     """Taints that the pod puts up with."""
 
     key: Annotated[
-        LabelKey | None, Meta(description="the taint's key; left out with Exists: all")
+        TaintKey | None, Meta(description="the taint's key; left out with Exists: all")
     ] = None
     operator: Annotated[TolerationOperator | None, Meta(description="default Equal")] = None
     value: Annotated[LabelValue | None, Meta(description="with Equal only")] = None

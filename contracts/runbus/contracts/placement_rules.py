@@ -33,12 +33,14 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 def _toleration(given: Given, cleaned: Cleaned, path: str, findings: Findings) -> None:
     operator = cleaned.get("operator") if given.get("operator") is not None else "Equal"
-    if not given.get("key") and operator == "Equal":
+    if not cleaned.get("key", given.get("key")) and operator == "Equal":
         hint = "give the taint's key; a toleration without a key needs the operator Exists"
         findings.add(f"{path}/key", ViolationCode.REQUIRED, hint=hint)
     if operator == "Exists" and cleaned.get("value"):
         hint = "take the value out: Exists looks at the key alone"
         findings.add(f"{path}/value", ViolationCode.CONFLICT, cleaned["value"], hint=hint)
+    if cleaned.get("key") == "":
+        del cleaned["key"]  # as if it were left out
     seconds = cleaned.get("tolerationSeconds")
     if seconds is not None and given.get("effect") != "NoExecute":
         hint = "it counts with the effect NoExecute only: take it out, or name that effect"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runbus.runtime.config import ConfigError
 from runbus.settings.defaults import Defaults, parse_defaults
-from runbus.settings.resolve import Refused
+from runbus.settings.model import Refused
 
 
 def read_defaults(path: str) -> Defaults:

@@ -13,8 +13,9 @@ from runbus.contracts.status import RunStatus
 from runbus.contracts.violations import Violation, ViolationCode
 from runbus.settings.defaults import Defaults
 from runbus.settings.limits import limits_of
+from runbus.settings.model import Refused, Resolved
 from runbus.settings.reading import read_json
-from runbus.settings.resolve import Refused, Resolved, document_hash, resolve
+from runbus.settings.resolve import document_hash, resolve
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 256
@@ -66,9 +67,7 @@ def reject(
         message=f"{first.path}: {first.code}{more}",
         status_text=f"rejected: {first.path}: {first.hint or first.code}{more}",
     )
-    return Reject(
-        RunRejected(status=status, violations=violations, idempotency_key=request.key)
-    )
+    return Reject(RunRejected(status=status, violations=violations, idempotency_key=request.key))
 
 
 def is_same_request(accepted: RunAccepted, wanted: RunAccepted) -> bool:
@@ -114,7 +113,7 @@ def _accepted_status(resolved: Resolved, run_id: str, now: datetime) -> RunStatu
         run_id=run_id,
         project=document.project or "",
         name=document.name or "",
-        kind=Kind(document.kind),
+        kind=document.kind or Kind.UNKNOWN,
         user=document.user or "",
         shard=shard_of(run_id),
         namespace=resolved.namespace,

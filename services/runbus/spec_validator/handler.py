@@ -91,9 +91,7 @@ class Handler:
         if not subjects.is_project(project):
             refusal = judge(request, own_id, self._defaults, self._clock.now())
             violations = refusal.event.violations if isinstance(refusal, Reject) else ()
-            return codec.encode(
-                SubmitReply(accepted=False, project=project, violations=violations)
-            )
+            return codec.encode(SubmitReply(accepted=False, project=project, violations=violations))
         stored = await self._submit(request, own_id)
         return codec.encode(_reply(stored))
 

@@ -22,7 +22,7 @@ from runbus.contracts.transitions import TRANSITIONS, Publisher
 
 Json = dict[str, Any]
 
-VERSION = "3.0.0"
+VERSION = "3.1.0"
 RUN_EVENTS = "run-events"
 SUBMIT = "submit"
 EVIDENCE = "evidence"

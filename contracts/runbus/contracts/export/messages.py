@@ -41,8 +41,10 @@ def schemas() -> dict[str, Json]:
 def messages() -> dict[str, Json]:
     """Return every message by its name."""
     return {
-        SUBMIT_MESSAGE: _document_message("SubmitRun", "A run that is asked for."),
-        LINT_MESSAGE: _document_message("LintDocument", "A document that is only looked at."),
+        SUBMIT_MESSAGE: _document_message(SUBMIT_MESSAGE, "SubmitRun", "A run that is asked for."),
+        LINT_MESSAGE: _document_message(
+            LINT_MESSAGE, "LintDocument", "A document that is only looked at."
+        ),
         **{body.name: _event(event_type, body) for event_type, body in published.EVENTS.items()},
         **{
             command.body.name: _message(command.body, "CommandHeaders")
@@ -107,10 +109,9 @@ def _transition(row: Transition) -> Json:
     }
 
 
-def _document_message(title: str, summary: str) -> Json:
-    name = published.DOCUMENT.struct.__name__
+def _document_message(name: str, title: str, summary: str) -> Json:
     return {
-        "name": SUBMIT_MESSAGE if title == "SubmitRun" else LINT_MESSAGE,
+        "name": name,
         "title": title,
         "summary": summary,
         "description": (
@@ -118,7 +119,7 @@ def _document_message(title: str, summary: str) -> Json:
             " schema (x-schema) refuses. CloudEvents in structured mode are accepted, too."
         ),
         "headers": _ref("SubmitHeaders"),
-        "payload": _ref(name),
+        "payload": _ref(published.DOCUMENT.struct.__name__),
         "x-schema": f"{ADDRESS}/{schema_file_name(published.DOCUMENT.name)}",
     }
 

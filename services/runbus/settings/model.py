@@ -1,0 +1,52 @@
+"""The values that reading and resolving give: a value read, a document resolved, a refusal.
+
+They stand apart from the code that makes them, so that reading need not know resolving.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from runbus.contracts.document import RunDocument
+from runbus.contracts.violations import Violation
+
+
+class Level(StrEnum):
+    """Where a setting's effective value comes from; a later level wins."""
+
+    SHIPPED = "shipped"  # the defaults that come with runbus
+    SERVICE = "service"  # the operator's defaults file
+    RUN = "run"  # the document itself
+    REQUEST = "request"  # the subject and the client: project and user
+
+
+class Read(Struct, frozen=True):
+    """A document as raw JSON values; `line` is where it starts in its file, from 1."""
+
+    value: object
+    line: int = 1
+
+
+class Refused(Struct, frozen=True):
+    """Why a document cannot be accepted: every violation, never none.
+
+    `line` is where the document starts in its file, from 1.
+    """
+
+    violations: tuple[Violation, ...]
+    line: int = 1
+
+
+class Resolved(Struct, frozen=True):
+    """An effective document, and what to tell about it.
+
+    `origins` says for each setting, and for each key of the settings that are merged per key,
+    from which level the value in force came: JSON pointer to level.
+    """
+
+    document: RunDocument
+    namespace: str
+    warnings: tuple[Violation, ...] = ()
+    origins: dict[str, Level] = {}
