@@ -54,4 +54,4 @@ def _filled(text: str, values: Mapping[str, object]) -> str:
 
 def _text(value: object) -> str:
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return _DOLLAR.sub("$$$$", text) if "$" in text else text
+    return _DOLLAR.sub("$$", text) if "$" in text else text

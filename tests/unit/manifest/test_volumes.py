@@ -1,0 +1,54 @@
+"""Volumes of the pod and mounts of the container come from one list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.documents import a_pod_of
+
+VOLUMES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"pvc": "nlp-data"}, {"persistentVolumeClaim": {"claimName": "nlp-data"}}),
+    ({"config_map": "cfg"}, {"configMap": {"name": "cfg"}}),
+    (
+        {"config_map": "cfg", "items": {"a": "a.txt"}},
+        {"configMap": {"name": "cfg", "items": [{"key": "a", "path": "a.txt"}]}},
+    ),
+    ({"secret": "key"}, {"secret": {"secretName": "key"}}),
+    (
+        {"secret": "key", "items": {"b": "x/b"}},
+        {"secret": {"secretName": "key", "items": [{"key": "b", "path": "x/b"}]}},
+    ),
+    ({"empty_dir": {}}, {"emptyDir": {}}),
+    (
+        {"empty_dir": {"medium": "Memory", "size": "8Gi"}},
+        {"emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), VOLUMES)
+def test_each_source_of_a_volume_has_its_shape(
+    source: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    spec = a_pod_of(volumes=[{"name": "v", "mount": "/v", **source}])["spec"]
+    assert spec["volumes"] == [{"name": "v", **expected}]
+    assert spec["containers"][0]["volumeMounts"] == [{"name": "v", "mountPath": "/v"}]
+
+
+def test_a_mount_can_be_part_of_a_volume_and_read_only() -> None:
+    volume = {"name": "v", "mount": "/v", "pvc": "p", "sub_path": "a/b", "read_only": True}
+    (container,) = a_pod_of(volumes=[volume])["spec"]["containers"]
+    expected = {"name": "v", "mountPath": "/v", "subPath": "a/b", "readOnly": True}
+    assert container["volumeMounts"] == [expected]
+
+
+def test_volumes_keep_their_order() -> None:
+    volumes: list[Any] = [
+        {"name": name, "mount": f"/{name}", "empty_dir": {}} for name in ("b", "a", "c")
+    ]
+    spec = a_pod_of(volumes=volumes)["spec"]
+    assert [each["name"] for each in spec["volumes"]] == ["b", "a", "c"]
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert [each["mountPath"] for each in mounts] == ["/b", "/a", "/c"]
