@@ -203,7 +203,7 @@ class LocalClusterProcess:
 async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 10.0) -> None:
     """Ask again and again until a condition holds; TimeoutError where it never does."""
     async with asyncio.timeout(limit_s):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is another process
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import aiohttp
 import msgspec
+import structlog
 
 from runbus.localcluster.rules.shapes import Meta
 
@@ -25,6 +26,7 @@ _PAGE = 500
 _GONE = 410
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.05, 5.0
 _MAX_LINE_BYTES = 64 * 1024 * 1024
+_log = structlog.get_logger("client")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -224,6 +226,10 @@ class Reflector(Generic[T]):
                     self._version = ""
             except ServerUnreachableError:
                 delay_s = min(delay_s * 2, _LAST_DELAY_S)
+            except (msgspec.DecodeError, ValueError) as error:
+                # an object we cannot read: begin anew, slowly, rather than end the component
+                _log.error("cannot read the answer", path=self._path, why=str(error))
+                self._version, delay_s = "", _LAST_DELAY_S
             await asyncio.sleep(delay_s)
 
     async def _list(self) -> None:

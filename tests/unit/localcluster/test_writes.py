@@ -112,10 +112,10 @@ def test_own_tolerations_for_lost_nodes_are_kept() -> None:
         (PODS, {}, 422),
         (PODS, {"metadata": {"name": "p"}, "spec": None}, 400),
         (CONFIG_MAPS, {"metadata": {"name": "c"}, "data": {"a b": "x"}}, 422),
-        (CONFIG_MAPS, {"metadata": {"name": "c"}, "data": {"a": 1}}, 422),
+        (CONFIG_MAPS, {"metadata": {"name": "c"}, "data": {"a": 1}}, 400),
         (SECRETS, {"metadata": {"name": "s"}, "data": {"a": "%%%"}}, 422),
         (PRIORITY_CLASSES, {"metadata": {"name": "p"}, "value": 2_000_000_000}, 422),
-        (PRIORITY_CLASSES, {"metadata": {"name": "p"}, "value": "high"}, 422),
+        (PRIORITY_CLASSES, {"metadata": {"name": "p"}, "value": "high"}, 400),
     ],
 )
 def test_what_cannot_be_created_is_refused(resource: Resource, body: Any, code: int) -> None:

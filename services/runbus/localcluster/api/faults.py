@@ -72,6 +72,8 @@ class Faults:
             fault = msgspec.json.decode(raw, type=Fault)
         except msgspec.DecodeError as error:
             raise bad_request(f"not a fault: {error}") from error
+        if fault.status is None and not fault.hang_s and fault.drop is None:
+            raise bad_request("not a fault: it needs status, hang_s or drop")
         if fault.status is not None and fault.status not in _REASONS:
             known = ", ".join(str(each) for each in _REASONS)
             raise bad_request(f"not a fault: status {fault.status} (one of {known})")

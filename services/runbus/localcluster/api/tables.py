@@ -138,7 +138,10 @@ def _namespace(namespace: JsonObject, now_s: float) -> list[Any]:
 def _event(event: JsonObject, now_s: float) -> list[Any]:
     about = event.get("involvedObject") or {}
     seen = event.get("lastTimestamp") or event.get("eventTime")
-    age = duration(now_s - from_time(seen)) if seen else _age(event, now_s)
+    try:
+        age = duration(now_s - from_time(seen)) if seen else _age(event, now_s)
+    except (TypeError, ValueError):  # written by a client, and no time
+        age = "<invalid>"
     shown = f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
     return [age, event.get("type"), event.get("reason"), shown, event.get("message")]
 

@@ -1,4 +1,4 @@
-"""The loops of the janitor: nodes, namespaces, dependents. Requests only; rules in ``verdicts``."""
+"""The loops of the janitor: nodes and namespaces. Requests only; rules in ``verdicts``."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,21 +17,13 @@ from runbus.localcluster.client import (
 )
 from runbus.localcluster.janitor.verdicts import is_lost, ready_condition, wanted_taints
 from runbus.localcluster.rules.resources import RESOURCES
-from runbus.localcluster.rules.shapes import Meta, Node, Shape
+from runbus.localcluster.rules.shapes import Node
+from runbus.localcluster.rules.small_shapes import Namespace
 from runbus.localcluster.rules.timestamps import to_time
 
 JsonObject = dict[str, Any]
 _RETRY_S = 1.0
 _log = structlog.get_logger("janitor")
-
-
-class _NamespaceSpec(Shape, frozen=True):
-    finalizers: list[str] | None = None
-
-
-class _Namespace(Shape, frozen=True):
-    metadata: Meta = Meta()
-    spec: _NamespaceSpec = _NamespaceSpec()
 
 
 class Janitor:
@@ -43,7 +35,7 @@ class Janitor:
         self._node_grace_s = node_grace_s
         self._nodes: dict[str, Node] = {}
         self._heard: dict[str, tuple[str | None, float]] = {}
-        self._leaving: dict[str, _Namespace] = {}
+        self._leaving: dict[str, Namespace] = {}
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -54,7 +46,7 @@ class Janitor:
         namespaces = Reflector(
             self._client,
             "/api/v1/namespaces",
-            _Namespace,
+            Namespace,
             self._namespace_changed,
             self._namespace_removed,
         )
@@ -67,7 +59,7 @@ class Janitor:
                     try:
                         await task()
                     except (RequestRefused, ServerUnreachableError) as error:
-                        _log.info("will try again", what=task.__name__, why=str(error))
+                        _log.debug("will try again", what=task.__name__, why=str(error))
                 try:
                     async with asyncio.timeout(_RETRY_S):
                         await self._wake.wait()
@@ -87,12 +79,12 @@ class Janitor:
         self._nodes.pop(node.metadata.name, None)
         self._heard.pop(node.metadata.name, None)
 
-    def _namespace_changed(self, namespace: _Namespace) -> None:
+    def _namespace_changed(self, namespace: Namespace) -> None:
         if namespace.metadata.deletion_timestamp:
             self._leaving[namespace.metadata.name] = namespace
             self._wake.set()
 
-    def _namespace_removed(self, namespace: _Namespace) -> None:
+    def _namespace_removed(self, namespace: Namespace) -> None:
         self._leaving.pop(namespace.metadata.name, None)
 
     async def _tidy_nodes(self) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from runbus.localcluster.rules.errors import ApiError, bad_request
+from runbus.localcluster.rules.names import check_dns_subdomain
 
 JsonObject = dict[str, Any]
 
@@ -12,10 +13,10 @@ def bind(pod: JsonObject, body: Any, now: str) -> JsonObject:
     name = pod["metadata"]["name"]
     target = body.get("target") if isinstance(body, dict) else None
     node = target.get("name") if isinstance(target, dict) else None
-    if not node:
-        raise bad_request("a Binding needs target.name: the node")
-    meta = body.get("metadata") or {}
-    uid = meta.get("uid")
+    if not isinstance(node, str) or check_dns_subdomain(node):
+        raise bad_request("a Binding needs target.name: the name of a node")
+    meta = body.get("metadata")
+    uid = meta.get("uid") if isinstance(meta, dict) else None
     if uid and uid != pod["metadata"]["uid"]:
         raise _conflict(
             name,

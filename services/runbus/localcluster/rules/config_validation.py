@@ -41,9 +41,6 @@ def _validate_config_map(obj: JsonObject, causes: Causes) -> None:
     for block in ("data", "binaryData"):
         for key, value in (obj.get(block) or {}).items():
             causes.check(f"{block}[{key}]", key, check_config_key(key))
-            if not isinstance(value, str):
-                causes.invalid(f"{block}[{key}]", value, "must be a string")
-                continue
             total += len(value.encode())
     if total > _MAX_CONFIG_BYTES:
         causes.invalid("", "", f"Too long: may not be more than {_MAX_CONFIG_BYTES} bytes")
@@ -63,9 +60,7 @@ def _validate_secret(obj: JsonObject, causes: Causes) -> None:
 
 def _validate_priority_class(obj: JsonObject, causes: Causes) -> None:
     name, value = obj["metadata"]["name"], obj.get("value", 0)
-    if not isinstance(value, int) or isinstance(value, bool):
-        causes.invalid("value", value, "must be an integer")
-    elif not name.startswith(_SYSTEM) and value > _MAX_PRIORITY:
+    if not name.startswith(_SYSTEM) and value > _MAX_PRIORITY:
         causes.forbidden(
             "value", f"maximum allowed value of a user defined priority is {_MAX_PRIORITY}"
         )
@@ -77,7 +72,9 @@ def _validate_priority_class(obj: JsonObject, causes: Causes) -> None:
 def _validate_quota(obj: JsonObject, causes: Causes) -> None:
     for name, text in ((obj.get("spec") or {}).get("hard") or {}).items():
         try:
-            parse_quantity(str(text))
+            if parse_quantity(str(text)) < 0:
+                why = "must be greater than or equal to 0"
+                causes.invalid(f"spec.hard[{name}]", str(text), why)
         except ValueError as error:
             causes.invalid(f"spec.hard[{name}]", text, str(error))
 

@@ -331,6 +331,7 @@ class NodeStatus(Shape, frozen=True):
     conditions: list[Condition] | None = None
     addresses: list[NodeAddress] | None = None
     daemon_endpoints: DaemonEndpoints | None = None
+    node_info: dict[str, Any] | None = None
 
 
 class Node(Shape, frozen=True):

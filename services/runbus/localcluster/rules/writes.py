@@ -27,17 +27,32 @@ from runbus.localcluster.rules.pod_updates import validate_pod_update
 from runbus.localcluster.rules.pod_validation import validate_pod_spec
 from runbus.localcluster.rules.quantities import parse_quantity
 from runbus.localcluster.rules.resources import NODES, PODS, Resource
-from runbus.localcluster.rules.shapes import Meta, Node, Pod, Quantities, Shape
+from runbus.localcluster.rules.shapes import Node, Pod, Quantities, Shape
+from runbus.localcluster.rules.small_shapes import (
+    ConfigMap,
+    Event,
+    Namespace,
+    Plain,
+    PriorityClass,
+    ResourceQuota,
+    Secret,
+)
 
 JsonObject = dict[str, Any]
-_SHAPES: dict[str, type[Shape]] = {"Pod": Pod, "Node": Node}
+_SHAPES: dict[str, type[Shape]] = {
+    each.__name__: each
+    for each in (
+        ConfigMap,
+        Event,
+        Namespace,
+        Node,
+        Pod,
+        PriorityClass,
+        ResourceQuota,
+        Secret,
+    )
+}
 _NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
-
-
-class Plain(Shape, frozen=True):
-    """Kinds of which only metadata is read."""
-
-    metadata: Meta = Meta()
 
 
 def typed(resource: Resource, obj: JsonObject) -> Any:
@@ -45,8 +60,7 @@ def typed(resource: Resource, obj: JsonObject) -> Any:
     shape = _SHAPES.get(resource.kind, Plain)
     try:
         read = msgspec.convert(obj, shape)
-        if isinstance(read, Pod):
-            _check_quantities(read)
+        _check_quantities(read)
     except (msgspec.ValidationError, ValueError) as error:
         raise bad_request(
             f'{resource.kind} in version "{resource.version}" cannot be handled as a '
@@ -55,15 +69,18 @@ def typed(resource: Resource, obj: JsonObject) -> Any:
     return read
 
 
-def _check_quantities(pod: Pod) -> None:
-    for container in [*(pod.spec.init_containers or []), *(pod.spec.containers or [])]:
-        resources = container.resources
-        blocks: tuple[Quantities | None, ...] = (
-            (resources.requests, resources.limits) if resources else ()
-        )
-        for block in blocks:
-            for text in (block or {}).values():
-                parse_quantity(str(text))
+def _check_quantities(read: Shape) -> None:
+    blocks: list[Quantities | None] = []
+    if isinstance(read, Pod):
+        blocks.append(read.spec.overhead)
+        for container in [*(read.spec.init_containers or []), *(read.spec.containers or [])]:
+            if container.resources is not None:
+                blocks += [container.resources.requests, container.resources.limits]
+    elif isinstance(read, Node):
+        blocks += [read.status.capacity, read.status.allocatable]
+    for block in blocks:
+        for text in (block or {}).values():
+            parse_quantity(str(text))
 
 
 def check_kind(resource: Resource, obj: Any) -> JsonObject:
@@ -161,6 +178,7 @@ def prepare_update(
     labels and annotations of metadata, as the strategies of a kube-apiserver do.
     """
     obj = check_kind(resource, body)
+    typed(resource, obj)
     _check_identity(resource, old, obj.get("metadata") or {})
     new = {key: value for key, value in obj.items() if key not in {"kind", "apiVersion"}}
     meta = metadata.kept(old["metadata"], new.get("metadata") or {})
@@ -176,7 +194,6 @@ def prepare_update(
         new = with_defaults(resource, new)
     if new == old:
         return old
-    typed(resource, new)
     if subresource != "status":
         validate(resource, new)
         if resource is PODS:

@@ -180,7 +180,10 @@ class _ContainerRun:
             return None
         arguments, environment, folder = prepared
         container_id = f"containerd://{uuid.uuid4().hex}{uuid.uuid4().hex}"
-        log = self._open_log()
+        try:
+            log = self._open_log()
+        except OSError as error:
+            return self._failed_to_start(f"the log cannot be opened: {error}", container_id)
         try:
             process = await self._context.processes.start(
                 resolve_program(arguments, environment, folder),
@@ -353,6 +356,8 @@ def resolve_program(arguments: list[str], environment: Mapping[str, str], folder
     if not arguments:
         raise StartError("exec: no command specified: unknown")
     program = arguments[0]
+    if any("\0" in each for each in (*arguments, *environment.values())):
+        raise StartError(f'exec: "{program}": invalid argument: unknown')
     if "/" in program:
         found = str(pathlib.Path(folder) / program)
         if not pathlib.Path(found).exists():

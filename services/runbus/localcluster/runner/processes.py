@@ -148,11 +148,11 @@ class Processes:
                 env=dict(environment),
                 start_new_session=True,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             pipe.close()
-            raise StartError(
-                f'exec: "{arguments[0]}": {(error.strerror or "").lower()}: unknown'
-            ) from error
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            text = f'exec: "{arguments[0]}": {(why or "").lower()}: unknown'
+            raise StartError(text) from error
         finally:
             os.close(write)
         self._remember(process.pid)

@@ -87,6 +87,9 @@ class Runner:
     async def _run_worker(self, uid: str, worker: PodWorker) -> None:
         try:
             await worker.run(run_containers)
+        except* (OSError, ValueError, LookupError, TypeError) as errors:
+            # one odd pod must not end the others
+            _log.error("a pod's worker failed", pod=worker.path, why=repr(errors.exceptions))
         finally:
             if self._workers.get(uid) is worker:
                 del self._workers[uid]

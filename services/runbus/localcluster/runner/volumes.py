@@ -12,6 +12,7 @@ from runbus.localcluster.rules.shapes import Container, KeyToPath, Pod, Volume
 from runbus.localcluster.runner.mounts import MountView, mount_view
 
 _DEFAULT_MODE = 0o644
+_MAX_FILE_NAME = 255
 
 
 class MountProblem(Exception):  # noqa: N818 - a state of the pod, told as event FailedMount
@@ -90,7 +91,8 @@ class PodFolder:
     def logs(self) -> pathlib.Path:
         """Where the pod's logs are, named as on a real node."""
         meta = self._pod.metadata
-        return self._base / "logs" / f"{meta.namespace}_{meta.name}_{meta.uid}"
+        name = f"{meta.namespace}_{meta.name}_{meta.uid}"
+        return self._base / "logs" / (name if len(name) < _MAX_FILE_NAME else meta.uid)
 
     def remove(self) -> None:
         """Delete the pod's folder and logs; claims and host paths stay."""

@@ -38,6 +38,7 @@ _WRITERS = 8
 _QUEUE = 1024
 _RETRY_S = 1.0
 _FLUSH_S = 30.0
+_BATCH = 50
 _log = structlog.get_logger("scheduler")
 
 
@@ -164,7 +165,9 @@ class PodScheduler:
             self._wake.clear()
             backlog, self._backlog = self._backlog, set()
             pods = [self._pending[uid] for uid in backlog if uid in self._pending]
-            for pod in sorted(pods, key=_order):
+            for number, pod in enumerate(sorted(pods, key=_order)):
+                if number % _BATCH == 0:
+                    await asyncio.sleep(0)
                 if pod.metadata.uid in self._pending:
                     await self._decide_one(pod)
 
