@@ -1,28 +1,31 @@
-"""One document judged: the effective document, or every violation at once.
+"""One document judged: the effective document of its run, or every violation at once.
 
-The only way from what a user wrote to a run: check its shape, merge the levels, check what only
-the merged settings can show, settle. It never raises for anything that a user can write, and
-needs no cluster. It must not know where the text came from.
+The only way from what a user wrote to a run: structure, project and user of the request, the
+merge of the levels, and the checks of what is then in force. Nothing that a user can write makes
+it fail, and nothing given is changed. It must not know where a document came from.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from runbus.contracts.document import DOCUMENT_BYTES_MAX, RunDocument
-from runbus.contracts.structure import check, missing_required
-from runbus.contracts.violations import Violation, ViolationCode, shortened
+from runbus.contracts.structure import CheckedDocument, check, missing_required
+from runbus.contracts.violations import Violation, ViolationCode, printable, shortened
 from runbus.settings.defaults import Defaults
-from runbus.settings.merge import merge
+from runbus.settings.merge import Origins, merge
 from runbus.settings.merged_checks import InForce, violations_of, volume_positions, warnings_of
 from runbus.settings.model import Level, Refused, Resolved
 from runbus.settings.settle import asks_for_gpu, settled, with_tolerations
 from runbus.settings.shipped import SHIPPED
+
+__all__ = ["Refused", "Resolved", "document_hash", "resolve"]
+
+_PROJECT = "/project"
 
 
 def resolve(
@@ -33,36 +36,29 @@ def resolve(
     default_user: str,
     cluster_priority_classes: Sequence[str] | None = None,
 ) -> Resolved | Refused:
-    """Judge one document, as read from YAML or JSON, and merge the defaults in.
+    """Judge one document, as a reader gives it, and merge the defaults in.
 
-    `project` is the one that the request was addressed to: a document without one takes it over,
-    and one with another is refused. `cluster_priority_classes` counts where the operator's list
-    is empty. What is given is never changed.
+    `project` is the one that the request was addressed to, None where there is no request: a
+    document that names none is of that project, and one that names another is refused. The
+    cluster's priority classes, highest first, count where the operator lists none.
     """
     checked = check(raw)
-    violations = [*_too_large(raw), *checked.violations]
-    own = dict(checked.settings)
-    request = _request(own, raw, project, default_user, violations)
-    merged, origins = merge(
-        [
-            (Level.SHIPPED, SHIPPED),
-            (Level.SERVICE, defaults.service),
-            (Level.REQUEST, request),
-            (Level.RUN, own),
-        ]
+    found = [*checked.violations, *_project_violations(checked, project)]
+    if not isinstance(raw, dict):
+        return Refused(tuple(found))
+    settings, origins = _merged(checked, project, default_user, defaults)
+    in_force = InForce(
+        settings=settings,
+        origins=origins,
+        priority_classes=defaults.allowed_priority_classes or cluster_priority_classes,
+        volume_positions=volume_positions(raw),
     )
-    classes = defaults.allowed_priority_classes or cluster_priority_classes
-    in_force = InForce(settings=merged, origins=origins, priority_classes=classes or None)
-    if isinstance(raw, dict):
-        violations += violations_of(in_force)
-        document = msgspec.convert(merged, RunDocument)
-        violations += missing_required(document, violations)
-    if violations:
-        return Refused(tuple(violations))
-    final = settled(merged, origins)
-    if asks_for_gpu(final) and defaults.gpu_tolerations:
-        final = with_tolerations(final, defaults.gpu_tolerations)
-    document = msgspec.convert(final, RunDocument)
+    document = msgspec.convert(_final(settings, origins, defaults), RunDocument)
+    found += missing_required(document, found)
+    found += _untold(found, violations_of(in_force))
+    found += _too_large(document) if not found else []
+    if found:
+        return Refused(tuple(found))
     return Resolved(
         document=document,
         namespace=defaults.namespace_of(document.project or ""),
@@ -72,43 +68,80 @@ def resolve(
 
 
 def document_hash(raw: object) -> str:
-    """Return the SHA-256 of a submitted value: the same value, however it was written."""
-    canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the SHA-256, in hex, of a document as submitted; the order of keys does not count.
+
+    Takes what a reader gives: plain JSON values.
+    """
+    return hashlib.sha256(msgspec.json.encode(raw, order="sorted")).hexdigest()
 
 
-def _request(
-    own: dict[str, Any],
-    raw: object,
-    project: str | None,
-    default_user: str,
-    violations: list[Violation],
+def _merged(
+    checked: CheckedDocument, project: str | None, default_user: str, defaults: Defaults
+) -> tuple[dict[str, Any], Origins]:
+    """Return the settings in force, and where each came from."""
+    return merge(
+        [
+            (Level.SHIPPED, SHIPPED),
+            (Level.SERVICE, defaults.service),
+            (Level.REQUEST, _of_request(checked.settings, project, default_user)),
+            (Level.RUN, checked.settings),
+        ]
+    )
+
+
+def _of_request(
+    settings: Mapping[str, Any], project: str | None, default_user: str
 ) -> dict[str, Any]:
-    """Return what the request itself says; a document that says another project is refused."""
-    says: dict[str, Any] = {}
-    if default_user:
-        says["user"] = default_user
-    if project is None:
-        return says
-    given = raw.get("project") if isinstance(raw, dict) else None
-    if "project" in own and own["project"] != project:
-        hint = f"the request was addressed to {project}: send it to the document's own project"
-        violations.append(
-            Violation("/project", ViolationCode.CONFLICT.value, shortened(given), project, hint)
+    """Return what the request itself says: where it was sent to, and who sent it."""
+    said = {"project": project, "user": printable(default_user)}
+    return {key: value for key, value in said.items() if value and key not in settings}
+
+
+def _final(settings: Mapping[str, Any], origins: Origins, defaults: Defaults) -> dict[str, Any]:
+    final = settled(settings, origins)
+    if not defaults.gpu_tolerations or not asks_for_gpu(final):
+        return final
+    origins.setdefault("/tolerations", Level.SERVICE)
+    return with_tolerations(final, defaults.gpu_tolerations)
+
+
+def _project_violations(checked: CheckedDocument, project: str | None) -> tuple[Violation, ...]:
+    """Judge the project of the request, and whether the document names the same."""
+    if project is None or any(each.path == _PROJECT for each in checked.violations):
+        return ()
+    own = checked.settings.get("project")
+    if own is None:
+        return check({"project": project}).violations
+    if own == project:
+        return ()
+    shown = printable(str(shortened(project)))
+    hint = f"the request went to project {shown}: send it to {own}, or leave the key out"
+    return (Violation(_PROJECT, ViolationCode.PROJECT_MISMATCH.value, own, [shown], hint),)
+
+
+def _untold(told: Iterable[Violation], found: Iterable[Violation]) -> list[Violation]:
+    """Return the findings whose setting was not refused before: they judge what stands instead."""
+    refused = {_subject(each.path) for each in told}
+    return [
+        each
+        for each in found
+        if not any(
+            subject == _subject(each.path) or _subject(each.path).startswith(f"{subject}/")
+            for subject in refused
         )
-    if given is None:
-        says["project"] = project
-    return says
+    ]
 
 
-def _too_large(raw: object) -> list[Violation]:
-    """Refuse what a reader let through because it was given as a value, not as text."""
-    try:
-        size = len(json.dumps(raw, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    except (TypeError, ValueError, RecursionError):
-        return []
+def _subject(path: str) -> str:
+    """Return what a finding is about: a request and its limit are judged as one."""
+    return path.replace("/resources/limits", "/resources/requests", 1)
+
+
+def _too_large(document: RunDocument) -> list[Violation]:
+    """Refuse a document that no event can carry once the defaults are in it."""
+    size = len(msgspec.json.encode(document))
     if size <= DOCUMENT_BYTES_MAX:
         return []
-    hint = "put large data into a volume or a bucket, and name its place"
-    allowed = f"at most {DOCUMENT_BYTES_MAX} bytes"
+    allowed = f"at most {DOCUMENT_BYTES_MAX} bytes with its defaults"
+    hint = f"it has {size}: put large data into a volume, and pass its place"
     return [Violation("/", ViolationCode.TOO_LARGE.value, size, allowed, hint)]
