@@ -57,7 +57,8 @@ def simple_cluster(path: Path) -> SimpleCluster | None:
 def _tls(cluster: dict[str, Any], path: Path) -> ssl.SSLContext:
     data = cluster.get("certificate-authority-data")
     if data is not None:
-        return ssl.create_default_context(cadata=base64.b64decode(data).decode())
+        authority = base64.b64decode(data, validate=True).decode()
+        return ssl.create_default_context(cadata=authority)
     file = cluster.get("certificate-authority")
     return ssl.create_default_context(cafile=str(path.parent / file) if file else None)
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runbus.cli.commands.catalogue import COMMANDS, help_text
 from runbus.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from cyclopts.help.protocols import HelpFormatter
 
 DEBUG_FLAG = "--debug"
 _HELP = ({"--help"}, {"-h"}, {"help"}, set[str]())
@@ -54,7 +58,7 @@ def _guarded(given: list[str], *, debug: bool) -> int:
 def _run(given: list[str]) -> int:
     from cyclopts import App, CycloptsError
 
-    app = App(name="runbus", help_format="plaintext", help_formatter="plain", version="")
+    app = App(name="runbus", help_format="plaintext", help_formatter=_formatter(given), version="")
     for entry in COMMANDS:
         app.command(
             entry.path,
@@ -70,6 +74,15 @@ def _run(given: list[str]) -> int:
 
         raise usage_problem(error, given) from error
     return int(code or Exit.DONE)
+
+
+def _formatter(given: list[str]) -> HelpFormatter | None:
+    """Return how help is printed, imported only when it is asked for."""
+    if not {"--help", "-h"}.intersection(given):
+        return None
+    from runbus.cli.helping import TwoColumns
+
+    return TwoColumns()
 
 
 def _tell(error: Exception) -> int:

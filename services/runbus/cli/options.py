@@ -38,7 +38,7 @@ Files = Annotated[
     list[str],
     Parameter(
         name=["-f", "--file"],
-        help="A file of run documents, YAML or JSON; - is stdin. Can be repeated.",
+        help="A file, YAML or JSON, of one or more documents; - is stdin. Can be repeated.",
         allow_leading_hyphen=True,
     ),
 ]
