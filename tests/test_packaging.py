@@ -101,6 +101,10 @@ def source_names(built: Path) -> set[str]:
         return {member.name.partition("/")[2] for member in archive.getmembers()}
 
 
+def _is_written_by_tools(name: str) -> bool:
+    return name == "__pycache__" or name.endswith("_cache")
+
+
 def _metadata(wheel: zipfile.ZipFile) -> Message:
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     return Parser().parsestr(wheel.read(name).decode())
@@ -116,7 +120,7 @@ def test_the_wheel_holds_every_file_of_both_source_roots(wheel: zipfile.ZipFile)
         path.relative_to(root).as_posix()
         for root in SOURCE_ROOTS
         for path in (root / "runbus").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not any(_is_written_by_tools(part) for part in path.parts)
     }
     packed = {name for name in wheel.namelist() if name.startswith("runbus/")}
     assert packed == expected
@@ -150,7 +154,7 @@ def test_the_licence_is_whole() -> None:
     [
         "contracts/asyncapi.yaml",
         "contracts/README.md",
-        "contracts/schemas/run-document.schema.json",
+        "contracts/schemas/v1/run-document.v1.schema.json",
         "contracts/golden/v1/run.accepted.v1.json",
         "tests/test_packaging.py",
         "requirements/dev.txt",

@@ -14,13 +14,15 @@ from typing import Any
 
 _INDENT = "  "
 _PLAIN = re.compile(r"[$A-Za-z][-A-Za-z0-9_./$]*\Z")
+# What may not stand in YAML as it is, or would be read as the end of a line.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 # YAML 1.1 reads these as booleans or null, and so do many readers still.
 _NOT_TEXT = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
 def yaml_text(document: Mapping[str, Any]) -> str:
     """Return a document as YAML text, with a newline at its end."""
-    return "\n".join(_mapping(document, "")) + "\n"
+    return "\n".join(_mapping(document, "")) + "\n" if document else "{}\n"
 
 
 def _mapping(mapping: Mapping[str, Any], indent: str) -> Iterator[str]:
@@ -58,10 +60,17 @@ def _block(value: Any, indent: str) -> Iterator[str]:
 
 
 def _scalar(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{}"
-    if isinstance(value, list | tuple):
-        return "[]"
-    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _NOT_TEXT:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    match value:
+        case Mapping():
+            return "{}"
+        case list() | tuple():
+            return "[]"
+        case str() if _PLAIN.match(value) and value.lower() not in _NOT_TEXT:
+            return value
+        case float():
+            # Without a point, an exponent alone is text to some readers.
+            mantissa, e, exponent = json.dumps(value).partition("e")
+            return f"{mantissa}{'.0' if e and '.' not in mantissa else ''}{e}{exponent}"
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+            return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
