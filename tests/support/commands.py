@@ -40,8 +40,10 @@ class Command:
         inherited = {key: text for key, text in os.environ.items() if not key.startswith("RUNBUS_")}
         self._environment = {**inherited, **environment}
 
-    async def __call__(self, *arguments: str, stdin: str = "") -> Done:
-        async with self.started(*arguments) as process, asyncio.timeout(TIMEOUT_S):
+    async def __call__(
+        self, *arguments: str, stdin: str = "", timeout_s: float = TIMEOUT_S
+    ) -> Done:
+        async with self.started(*arguments) as process, asyncio.timeout(timeout_s):
             out, err = await process.communicate(stdin.encode())
         return Done(process.returncode or 0, out.decode(), err.decode())
 

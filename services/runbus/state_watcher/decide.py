@@ -14,6 +14,7 @@ from msgspec import Struct
 from runbus.contracts.commands import KeepEvidence, ObjectFence
 from runbus.contracts.identity import object_name
 from runbus.contracts.states import OBJECT_STATES, Reason, RunState
+from runbus.contracts.status import RunStatus
 from runbus.state_watcher.cleaning import clean_up
 from runbus.state_watcher.deadlines import judge
 from runbus.state_watcher.events import (
@@ -111,6 +112,8 @@ def _decide_missing(known: Known, pod: PodSeen | None, now: datetime, rules: Rul
 
 def _decide_aborting(known: Known, now: datetime, rules: Rules) -> Decision:
     pod = known.current
+    if not _may_have_objects(known.status):
+        return Decision(publish=aborted_event(known, now))
     if pod is not None and pod.reading.ended and pod.own_end:
         return Decision(
             commands=_keep_evidence(known, pod), publish=end_event(known, pod.reading, pod, now)
@@ -127,7 +130,7 @@ def _decide_aborting_unseen(known: Known, now: datetime) -> Decision:
     """Decide about an abort where no object is in sight: there may be one all the same."""
     status = known.status
     judged = status.abort.state if status.abort is not None else None
-    if judged not in OBJECT_STATES or known.foreign:
+    if known.foreign:
         return Decision(publish=aborted_event(known, now))
     if not known.synced or not known.reachable:
         return Decision(wake_at=now + timedelta(seconds=UNREACHABLE_AGAIN_S))
@@ -139,6 +142,14 @@ def _decide_aborting_unseen(known: Known, now: datetime) -> Decision:
     if known.absent_at is None or known.absent_at < sure_at:
         return Decision(look=_look(known))
     return Decision(publish=aborted_event(known, now))
+
+
+def _may_have_objects(status: RunStatus) -> bool:
+    """Say whether the aborted attempt was in a state with objects.
+
+    What is there of a run that waited for its next attempt belongs to an attempt that has ended.
+    """
+    return status.abort is None or status.abort.state in OBJECT_STATES
 
 
 def _unreachable_node(pod: PodSeen, rules: Rules) -> str:

@@ -72,6 +72,7 @@ def end_event(known: Known, reading: Reading, pod: PodSeen | None, now: datetime
         outcome_class=reading.outcome_class or OutcomeClass.USER,
         ended_at=now,
         succeeded=reading.state is RunState.COMPLETED,
+        retryable=not (before.abort is not None and before.abort.by_user),
     )
     after = after_attempt(before.retry, before.attempt, outcome)
     status = _ended(before, after.state, now)

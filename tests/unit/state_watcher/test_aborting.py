@@ -170,3 +170,23 @@ def test_a_pod_forced_away_from_a_ready_node_is_an_abort_like_any_other() -> Non
 
     assert stored is not None
     assert stored[1].state is RunState.RETRYING
+
+
+def test_a_run_that_waited_for_its_next_attempt_is_aborted_beside_the_pod_of_its_last() -> None:
+    status = aborting(RunState.RETRYING, by_user=True, retry=a_policy(5, "user"))
+    pod = ours(a_bound_pod()).terminated(1, finished="10:00:30").phase("Failed")
+
+    stored = published(Watched(status).sees(pod, at(31)).decide(at(100)))
+
+    assert stored is not None
+    assert stored[0] == "aborted"
+
+
+def test_an_own_end_under_a_users_abort_is_not_retried() -> None:
+    status = aborting(RunState.RUNNING, by_user=True, retry=a_policy(5, "user"))
+    pod = ours(a_bound_pod()).terminated(1, finished="10:01:39").phase("Failed")
+
+    stored = published(Watched(status).sees(pod, at(100)).decide(at(100)))
+
+    assert stored is not None
+    assert stored[1].state is RunState.ERROR
