@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from runbus.contracts.document import RunDocument
-from runbus.contracts.violations import Violation
 
+from runbus.contracts.document import RunDocument
 from runbus.contracts.states import EventType
 from runbus.contracts.status import RunStatus
+from runbus.contracts.violations import Violation
 
 
 class RunEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
