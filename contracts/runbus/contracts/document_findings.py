@@ -36,6 +36,11 @@ class Findings:
         self.found: list[Violation] = []
         self.values_left = VALUES_MAX
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is listed: what only serves to tell can be left out."""
+        return len(self.found) > FINDINGS_MAX
+
     def add(
         self,
         path: str,
@@ -46,7 +51,7 @@ class Findings:
         hint: str | None = None,
     ) -> None:
         """Add one finding; what was given is shortened, and containers are only described."""
-        if len(self.found) > FINDINGS_MAX:
+        if self.is_full:
             return
         if len(self.found) == FINDINGS_MAX:
             hint = f"more than {FINDINGS_MAX} violations: mend these, the rest comes after"
