@@ -162,7 +162,7 @@ def _is_deep(text: str, value: object) -> bool:
 def depth_exceeds(value: object, most: int) -> bool:
     """Say whether mappings and lists stand in each other deeper than `most`."""
     level: list[object] = [value]
-    for _ in range(most + 1):
+    for _ in range(most):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return False

@@ -22,6 +22,7 @@ from runbus.settings.merged_checks import InForce, violations_of, volume_positio
 from runbus.settings.model import Level, Refused, Resolved
 from runbus.settings.settle import asks_for_gpu, settled, with_tolerations
 from runbus.settings.shipped import SHIPPED
+from runbus.settings.startable import doubtful, unstartable
 
 __all__ = ["Refused", "Resolved", "document_hash", "resolve"]
 
@@ -56,13 +57,13 @@ def resolve(
     document = msgspec.convert(_final(settings, origins, defaults), RunDocument)
     found += missing_required(document, found)
     found += _untold(found, violations_of(in_force))
-    found += _too_large(document) if not found else []
+    found += [*unstartable(document), *_too_large(document)] if not found else []
     if found:
         return Refused(tuple(found))
     return Resolved(
         document=document,
         namespace=defaults.namespace_of(document.project or ""),
-        warnings=tuple(warnings_of(in_force)),
+        warnings=(*warnings_of(in_force), *doubtful(document)),
         origins=origins,
     )
 
