@@ -21,7 +21,7 @@ from runbus.contracts.grammars import ObjectName, Project
 from runbus.contracts.placement import Toleration
 from runbus.contracts.violations import Violation, ViolationCode, pointer
 from runbus.settings.merge import merge
-from runbus.settings.merged_checks import InForce, violations_of, volume_positions
+from runbus.settings.merged_checks import GPU_COUNT_PATH, InForce, violations_of, volume_positions
 from runbus.settings.model import Level, Read, Refused
 from runbus.settings.reading import read_documents
 from runbus.settings.shipped import SHIPPED
@@ -211,6 +211,7 @@ def _impossible(defaults: Defaults, raw: object, told: list[Violation]) -> list[
     found = [
         msgspec.structs.replace(each, path=f"/defaults{each.path}")
         for each in violations_of(checked)
+        if each.path != GPU_COUNT_PATH  # the type alone, for those who ask for a number
     ]
     return [each for each in found if each.path not in known]
 

@@ -22,6 +22,7 @@ from runbus.settings.model import Level
 
 Settings = Mapping[str, Any]
 
+GPU_COUNT_PATH = "/resources/gpus/count"
 _PREEMPTION_PATH = "/preemption_mode"
 _PRIORITY_PATH = "/priority_class"
 
@@ -52,6 +53,7 @@ def violations_of(merged: InForce) -> list[Violation]:
     """Return everything that is wrong with the settings in force."""
     return [
         *_requests(merged),
+        *_gpus(merged),
         *_mounts(merged),
         *_preemption(merged),
         *_priority_class(merged),
@@ -97,6 +99,16 @@ def _request(merged: InForce, name: str, request: str, limit: str) -> Violation 
         hint = "raise the limit, or ask for less"
     code = ViolationCode.CONFLICT if is_device else ViolationCode.REQUEST_ABOVE_LIMIT
     return Violation(path, code.value, given, f"{relation} the {block} {other}", hint)
+
+
+def _gpus(merged: InForce) -> list[Violation]:
+    """Refuse GPUs of a type without a number; a type of the operator's alone asks for nothing."""
+    gpus = (merged.settings.get("resources") or {}).get("gpus") or {}
+    asked = _origin(merged, "/resources/gpus/type") is Level.RUN
+    if not gpus or gpus.get("count") is not None or not asked:
+        return []
+    hint = "say how many, like `count: 1`; `count: 0` takes inherited ones away"
+    return [Violation(GPU_COUNT_PATH, ViolationCode.REQUIRED.value, hint=hint)]
 
 
 def _mounts(merged: InForce) -> list[Violation]:
