@@ -244,11 +244,15 @@ class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = None
     args: Annotated[
         tuple[str, ...] | None,
-        Meta(description="arguments; `{name}` is filled in from the parameters, `{{` is a brace"),
+        Meta(
+            description="arguments; `{name}` is filled in where the parameters have that name, `{{`"
+            " and its `}}` are braces, and any other brace stays"
+        ),
     ] = None
     workdir: Annotated[AbsolutePath | None, Meta(description="default: the image's own")] = None
     parameters: Annotated[
-        Parameters, Meta(description="any JSON; reaches the code as RUNBUS_PARAMETERS")
+        Parameters | None,
+        Meta(description="names with any JSON; reach the code as RUNBUS_PARAMETERS, as JSON"),
     ] = None
     env: Annotated[
         tuple[EnvVariable, ...] | None, Meta(description="variables; merged by name")
