@@ -27,6 +27,12 @@ from runbus.settings.startable import doubtful, unstartable
 __all__ = ["Refused", "Resolved", "document_hash", "resolve"]
 
 _PROJECT = "/project"
+_EMPTY = Violation(
+    "/",
+    ViolationCode.EMPTY.value,
+    allowed="a mapping of settings",
+    hint="the document is empty: write at least project, name, kind and image",
+)
 
 
 def resolve(
@@ -47,6 +53,8 @@ def resolve(
     found = [*checked.violations, *_project_violations(checked, project)]
     if not isinstance(raw, dict):
         return Refused(tuple(found))
+    if not raw:
+        found.insert(0, _EMPTY)
     settings, origins = _merged(checked, project, default_user, defaults)
     in_force = InForce(
         settings=settings,

@@ -47,11 +47,17 @@ def test_what_is_no_mapping_is_one_violation_at_the_root(raw: object, code: str)
 
 def test_everything_required_is_named_at_once() -> None:
     assert _brief(_violations({})) == [
+        ("/", "empty"),
         ("/project", "required"),
         ("/name", "required"),
         ("/kind", "required"),
         ("/image", "required"),
     ]
+
+
+def test_what_the_request_says_and_the_operator_gives_is_not_missing() -> None:
+    found = _violations({"name": "a"}, project="nlp", file={"defaults": {"image": "x:1"}})
+    assert _brief(found) == [("/kind", "required")]
 
 
 def test_a_value_that_was_refused_is_not_also_missing() -> None:

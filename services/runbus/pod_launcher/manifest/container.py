@@ -16,12 +16,13 @@ from runbus.contracts.document import (
     Resources,
     RunDocument,
 )
+from runbus.contracts.document_rules import GPU_TYPE_DEFAULT
+from runbus.contracts.names import is_extended_resource
 from runbus.contracts.parameters import filled, parameters_json
 from runbus.pod_launcher.manifest.metadata import Attempt, Manifest
 from runbus.pod_launcher.manifest.volumes import volume_mounts
 
 MAIN = "main"
-DEFAULT_GPU_TYPE = "nvidia.com/gpu"
 
 
 def main_container(document: RunDocument, attempt: Attempt) -> Manifest:
@@ -70,14 +71,10 @@ def resource_requirements(resources: Resources | None) -> Manifest:
     limits = {name: str(amount) for name, amount in (resources.limits or {}).items()}
     gpus = resources.gpus
     if gpus is not None and gpus.count:
-        limits[gpus.type or DEFAULT_GPU_TYPE] = str(gpus.count)
-    for name in [each for each in (*limits, *requests) if _is_device(each)]:
+        limits[gpus.type or GPU_TYPE_DEFAULT] = str(gpus.count)
+    for name in [each for each in (*limits, *requests) if is_extended_resource(each)]:
         limits[name] = requests[name] = limits.get(name) or requests[name]
     return without_empty({"requests": requests, "limits": limits})
-
-
-def _is_device(resource: str) -> bool:
-    return "/" in resource or resource.startswith("hugepages-")
 
 
 def _command(command: str | Sequence[str] | None) -> list[str]:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from runbus.contracts import labels
 from runbus.contracts.document import RunDocument
+from runbus.contracts.identity import object_name
 from runbus.contracts.states import Role
 
 Manifest = dict[str, object]
@@ -25,15 +26,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     namespace: str
 
 
-def object_name(document: RunDocument, attempt: Attempt) -> str:
-    """Return the name of an attempt's object: known beforehand, and never used twice."""
-    return f"{document.name}-{attempt.run_id}-{attempt.number}"
-
-
 def metadata(document: RunDocument, attempt: Attempt) -> Manifest:
     """Return the metadata of an attempt's object."""
     found: Manifest = {
-        "name": object_name(document, attempt),
+        "name": object_name(document.name or "", attempt.run_id, attempt.number),
         "namespace": attempt.namespace,
         "labels": run_labels(document, attempt, Role.MAIN),
     }
