@@ -2,7 +2,7 @@
 
 Consumes: the text or bytes of documents and of a defaults file (`reading`), or values that came in
 some other way. Emits: values only; an effective document with its warnings and the level that each
-setting came from, or a refusal that lists every violation (`resolve`, `lint`), and the limits that
+setting came from, or a refusal that lists every violation (`resolve`), and the limits that
 a document puts on its run (`limits`).
 
 Owns: how YAML and JSON are read, the shape of the defaults file and the defaults that are shipped,
