@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,12 @@ from runbus.sdk.client import Client, connect
 
 PROJECT = "nlp"
 OVER_TIMEOUT_S = 40.0
+# Quick where a kubelet takes its time.
+CLUSTER_OPTIONS = (
+    "--pull-backoff-initial-s=1",
+    "--bookmark-interval-s=1",
+    "--config-retry-s=1",
+)
 
 
 class System(Struct):
@@ -105,15 +111,23 @@ def sleeping(seconds: float) -> list[str]:
 
 @asynccontextmanager
 async def running_system(
-    folder: Path, *, defaults: str = "", **environment: str
+    folder: Path, *, defaults: str = "", cluster: Sequence[str] = (), **environment: str
 ) -> AsyncIterator[System]:
-    """Run the whole system for the length of a block."""
+    """Run the whole system for the length of a block.
+
+    Args:
+        folder: for everything.
+        defaults: the text of a defaults file.
+        cluster: more options of the local cluster.
+        environment: more settings of the services.
+
+    """
     path = folder / "defaults.yaml"
     await asyncio.to_thread(path.write_text, defaults or "limits: {concurrent_runs: 500}\n")
     stack = Stack(
         folder,
         defaults=path,
-        localcluster_options=["--pull-backoff-initial-s", "1", "--bookmark-interval-s", "1"],
+        localcluster_options=[*CLUSTER_OPTIONS, *cluster],
         environment=environment,
     )
     async with stack, connect(stack.nats_url, name="test") as client:

@@ -123,22 +123,32 @@ class Deleter:
         for _ in range(CONFLICTS_MAX):
             if pod.metadata.deletion_timestamp is not None:
                 return  # under way; the owner sees to one that does not go
+            order = abort_order(status, pod)
+            if order.resource_version is not None and await self._is_too_late(record, pod):
+                return
             try:
-                await self._cluster.delete(abort_order(status, pod))
+                await self._cluster.delete(order)
             except KubeConflictError:
                 found = await self._cluster.pod(pod.metadata.namespace, pod.metadata.name)
                 if found is None or found.metadata.uid != pod.metadata.uid:
-                    return
-                reading = read_pod(found, sticky_of(status))
-                if reading.ended:
-                    return  # its own end: the owner stores it
-                if is_left(status, reading):
-                    await self._withdraw(record, found)
                     return
                 pod = found
             else:
                 self._log.info("pod deleted", run_id=status.run_id, pod=pod.metadata.name)
                 return
+
+    async def _is_too_late(self, record: RunRecord, pod: Pod) -> bool:
+        """Say whether the pod has left the state that was judged; the abort is then withdrawn.
+
+        The resource version that fences the delete is this pod's: judging it comes first.
+        """
+        reading = read_pod(pod, sticky_of(record.status))
+        if reading.ended:
+            return True  # its own end: the owner stores it
+        if not is_left(record.status, reading):
+            return False
+        await self._withdraw(record, pod)
+        return True
 
     async def _withdraw(self, record: RunRecord, pod: Pod) -> None:
         reading = read_pod(pod, sticky_of(record.status))
