@@ -137,6 +137,18 @@ class Client:
             sequence=sequence,
         )
 
+    async def verdict(self, sent: Sent, *, timeout_s: float | None = None) -> EventRecord:
+        """Wait for the verdict on what was sent: its run's first event, or its rejection.
+
+        Raises:
+            TimeoutError: none came in time; one may come yet.
+
+        """
+        ids = dict.fromkeys((sent.run_id, sent.rejection_id))
+        runs = [(sent.project, run_id) for run_id in ids]
+        async with asyncio.timeout(timeout_s), self.watch_runs(runs) as events:
+            return await anext(events)
+
     async def get(self, project: str, run_id: str) -> RunRecord:
         """Return a run as it stands.
 

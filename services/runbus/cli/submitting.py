@@ -22,7 +22,7 @@ from runbus.contracts.replies import SubmitReply
 from runbus.contracts.violations import Violation, ViolationCode
 from runbus.sdk.client import VERDICT_TIMEOUT_S, Client
 from runbus.sdk.errors import BusTimeoutError, BusUnreachableError
-from runbus.sdk.submissions import UnusableDocumentError, prepared
+from runbus.sdk.submissions import Sent, UnusableDocumentError, prepared
 
 _HEADERS = ("PROJECT", "NAME", "RUN", "VERDICT")
 
@@ -34,6 +34,7 @@ class Told(Struct, frozen=True, kw_only=True):
     name: str
     reply: SubmitReply
     verdict: str
+    sent: Sent | None = None
 
 
 class Submitting(Struct, kw_only=True):
@@ -62,15 +63,14 @@ class Submitting(Struct, kw_only=True):
             told: list[Told] = []
             for document in documents:
                 told.append(await self._submit(client, document))
-            accepted = [
-                (each.reply.project, each.reply.run_id) for each in told if each.reply.accepted
-            ]
-            self.refs.extend(f"{project}/{run_id}" for project, run_id in accepted)
+            accepted = [each for each in told if each.reply.accepted]
+            self.refs.extend(f"{each.reply.project}/{each.reply.run_id}" for each in accepted)
             self._tell(told)
             fates = [Exit.REFUSED for each in told if not each.reply.accepted]
             if accepted and (self.is_waiting or self.is_watching):
                 async with limited(self.timeout_s, ", ".join(self.refs)):
-                    fates.append(await self._follow(client, accepted))
+                    runs = [await _run_of(client, each) for each in accepted]
+                    fates.append(await self._follow(client, runs))
         return worst(fates)
 
     async def _submit(self, client: Client, document: Document) -> Told:
@@ -87,7 +87,7 @@ class Submitting(Struct, kw_only=True):
         if not self.with_verdict:
             sent = await client.send(document.content, key=self.key)
             reply = SubmitReply(accepted=True, project=sent.project, run_id=sent.run_id)
-            return Told(document=document, name=name, reply=reply, verdict="stored")
+            return Told(document=document, name=name, reply=reply, verdict="stored", sent=sent)
         reply = await self._verdict(client, document)
         verdict = "accepted" if reply.accepted else "rejected"
         if reply.duplicate:
@@ -143,6 +143,14 @@ class Submitting(Struct, kw_only=True):
         for each in told:
             for line in _talk(each):
                 printing.say(line)
+
+
+async def _run_of(client: Client, told: Told) -> tuple[str, str]:
+    """Return project and run id to follow: of a stored request, once its verdict is known."""
+    if told.sent is None:
+        return told.reply.project, told.reply.run_id
+    event = await client.verdict(told.sent)
+    return event.project, event.run_id
 
 
 def _talk(told: Told) -> list[str]:

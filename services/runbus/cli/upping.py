@@ -19,6 +19,7 @@ from runbus.cli.connection import (
     without_secrets,
     write_context,
 )
+from runbus.cli.defaults import read_defaults
 from runbus.cli.exits import Exit
 from runbus.cli.output.printing import say
 from runbus.cli.problems import CliError
@@ -96,6 +97,7 @@ class Up(Struct, frozen=True, kw_only=True):
         for path in (self.defaults, self.kubeconfig):
             if path is not None and not Path(path).is_file():
                 raise CliError(f"{path}: no such file")
+        read_defaults(self.defaults)
 
     def _welcome(self, stack: Stack) -> None:
         before = read_context(os.environ)

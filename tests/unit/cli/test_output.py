@@ -151,7 +151,7 @@ def test_an_event_line_tells_time_state_why_and_the_limit_that_counts() -> None:
         body=b"{}",
     )
     assert event_line(event, with_run=False) == (
-        "10:00:02.500  running                running [57s left: running]"
+        "10:00:02.500  running                running [58s left: running]"
     )
     assert "train              nlp/abcdefghij23  running" in event_line(event)
 

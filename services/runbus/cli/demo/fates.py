@@ -20,6 +20,11 @@ class Fate(Struct, frozen=True, kw_only=True):
     state: RunState
     aborted_in: RunState | None = None
 
+    @property
+    def has_run(self) -> bool:
+        """Whether its program ran, so that there is a log."""
+        return self.state is RunState.COMPLETED or self.aborted_in is RunState.RUNNING
+
 
 FATES: tuple[Fate, ...] = (
     Fate(document="1-train.yaml", name="train", state=RunState.COMPLETED),

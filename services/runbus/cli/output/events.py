@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runbus.cli.output.colours import coloured
 from runbus.cli.output.runs import why_text
-from runbus.cli.output.times import span
+from runbus.cli.output.times import until
 from runbus.contracts.states import EventType
 from runbus.sdk.runs import EventRecord
 
@@ -39,6 +39,6 @@ def _told(event: EventRecord) -> str:
         told = f"attempt {status.attempt}{': ' if told else ''}{told}"
     if status.deadline is not None and not status.state.is_final:
         moment = event.envelope.time or event.stored_at or status.since
-        left_s = (status.deadline - moment).total_seconds()
-        told += f" [{span(max(0.0, left_s))} left: {status.deadline_of}]"
+        left = until(status.deadline, moment)
+        told += f" [{left if left == 'due' else left + ' left'}: {status.deadline_of}]"
     return told.strip()

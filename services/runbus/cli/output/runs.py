@@ -102,8 +102,17 @@ def run_data(record: RunRecord) -> dict[str, Any]:
 
 
 def in_order(records: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return runs for a list: those that are not over first, each part by its last event."""
-    return sorted(records, key=lambda each: (each.status.state.is_final, -each.sequence))
+    """Return runs for a list: those that are not over first, each part the newest first.
+
+    By when a run was accepted, so that rows of a view that moves stay where they are.
+    """
+    return sorted(records, key=_place)
+
+
+def _place(record: RunRecord) -> tuple[bool, float, int]:
+    status = record.status
+    began = status.accepted_at or status.since
+    return (status.state.is_final, -began.timestamp(), -record.sequence)
 
 
 def _waits_for(status: RunStatus) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 MINUTE_S = 60
@@ -27,11 +28,11 @@ def since(moment: datetime | None, now: datetime) -> str:
 
 
 def until(moment: datetime | None, now: datetime) -> str:
-    """Return the time left to a moment, `due` once it has passed; `-` where there is none."""
+    """Return the time left to a moment, rounded up, `due` once it has passed; `-` for none."""
     if moment is None:
         return "-"
     left_s = (moment - now).total_seconds()
-    return span(left_s) if left_s > 0 else "due"
+    return span(math.ceil(left_s)) if left_s > 0 else "due"
 
 
 def moment_text(moment: datetime | None) -> str:

@@ -8,7 +8,9 @@ import msgspec
 
 from runbus.contracts.violations import Violation
 
-VALUE_CHARS_MAX = 120
+VALUE_CHARS_MAX = 160
+# Of allowed values, where a hint says which one was meant.
+LISTED_MAX = 10
 
 
 def refusal(place: str, violations: Collection[Violation]) -> str:
@@ -22,8 +24,8 @@ def violation_lines(violations: Iterable[Violation], *, indent: str = "  ") -> l
     lines: list[str] = []
     for each in violations:
         lines.append(f"{indent}{each.path}: {_code(each)}")
-        if each.allowed not in (None, [], ()):
-            lines.append(f"{indent}  allowed: {_value(each.allowed)}")
+        if each.allowed and not (each.hint and _is_long_list(each.allowed)):
+            lines.append(f"{indent}  allowed: {_allowed(each.allowed)}")
         if each.hint:
             lines.append(f"{indent}  hint: {each.hint}")
     return lines
@@ -34,13 +36,17 @@ def _code(violation: Violation) -> str:
     return text if violation.given is None else f"{text}, given {_value(violation.given)}"
 
 
+def _is_long_list(allowed: str | list[str]) -> bool:
+    return not isinstance(allowed, str) and len(allowed) > LISTED_MAX
+
+
+def _allowed(allowed: str | list[str]) -> str:
+    return _cut(allowed if isinstance(allowed, str) else ", ".join(allowed))
+
+
 def _value(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        text = ", ".join(each if isinstance(each, str) else _json(each) for each in value)
-    else:
-        text = _json(value)
+    return _cut(msgspec.json.encode(value).decode())
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

@@ -125,7 +125,7 @@ class Process:
             self.kill()
             await self.wait()
 
-    def last_words(self, lines: int = 8) -> str:
+    def last_words(self, lines: int = 15) -> str:
         """Return the end of its output."""
         try:
             with self.log.open("rb") as file:

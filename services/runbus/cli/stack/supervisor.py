@@ -10,8 +10,10 @@ from runbus.cli.stack.process import Process, StackError
 
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 10.0
-WINDOW_S = 60.0
-RESTARTS_MAX = 6
+WINDOW_S = 120.0
+RESTARTS_MAX = 5
+# What a service answers to settings that it cannot use: the next start would end the same way.
+UNUSABLE_SETTINGS = 2
 READY_TIMEOUT_S = 60.0
 
 Tell = Callable[[str], None]
@@ -21,7 +23,7 @@ async def supervise(processes: Sequence[Process], tell: Tell) -> None:
     """Keep processes running until cancelled.
 
     Raises:
-        StackError: one died too often within a minute.
+        StackError: one died too often within two minutes, or cannot use its settings.
 
     """
     async with asyncio.TaskGroup() as tasks:
@@ -34,9 +36,11 @@ async def _keep(process: Process, tell: Tell) -> None:
     deaths: deque[float] = deque(maxlen=RESTARTS_MAX)
     while True:
         code = await process.wait()
+        if code == UNUSABLE_SETTINGS:
+            raise process.failure("cannot use its settings")
         now = loop.time()
         if len(deaths) == RESTARTS_MAX and now - deaths[0] < WINDOW_S:
-            raise process.failure(f"keeps dying ({RESTARTS_MAX} times within a minute)")
+            raise process.failure(f"keeps dying (more than {RESTARTS_MAX} times in {WINDOW_S:g} s)")
         deaths.append(now)
         recent = sum(1 for moment in deaths if now - moment < WINDOW_S)
         wait_s = min(BACKOFF_S * 2 ** (recent - 1), BACKOFF_MAX_S)

@@ -1,0 +1,243 @@
+"""Everything that `runbus up` starts, met through the command line as a newcomer meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.commands import Command
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 30.0
+
+HELLO = """
+project: nlp
+name: {name}
+kind: job
+image: {image}
+command: python
+args: [-c, "import time; print('hello', flush=True); time.sleep({seconds}); print('bye')"]
+state_thresholds: {{image_pull_backoff: 2s, running: 60s}}
+"""
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait for something that other processes do; says whether it came."""
+    give_up_at = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class Up:
+    """A `runbus up` of its own, in a folder of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.ready_file = folder / "ready.json"
+        self.environment = {"RUNBUS_STATE_DIR": str(folder / "state")}
+        inherited = {key: text for key, text in os.environ.items() if not key.startswith("RUNBUS_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "runbus.cli", "up", "--ready-file", self.ready_file, *arguments],
+            env={**inherited, **self.environment, "TMPDIR": str(folder)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert wait_until(
+            lambda: self.ready_file.exists() or self.process.poll() is not None, START_TIMEOUT_S
+        )
+        assert self.process.poll() is None, self.process.communicate()[1]
+        self.command = Command(self.environment)
+
+    @property
+    def ready(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.ready_file.read_bytes())
+        return found
+
+    def pids(self) -> list[int]:
+        return [each["pid"] for each in self.ready["processes"].values()]
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """End it; returns its exit code and what it said."""
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=STOP_TIMEOUT_S)
+        return self.process.returncode, said
+
+
+def is_there(pid: int) -> bool:
+    """Say whether a process exists and is not merely waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("up"), "--persist", str(tmp_path_factory.mktemp("kept")))
+    yield running
+    pids = running.pids()
+    code, said = running.stop()
+    assert code == 0, said
+    assert not any(is_there(pid) for pid in pids)
+
+
+def a_document(name: str, *, seconds: float = 0.5, image: str = "python:3.12") -> str:
+    return HELLO.format(name=name, seconds=seconds, image=image)
+
+
+async def test_a_document_from_stdin_runs_to_its_end_and_its_log_can_be_read(up: Up) -> None:
+    watched = await up.command("submit", "-f", "-", "--watch", stdin=a_document("hello"))
+    assert watched.code == 0, watched.err
+    header, verdict, *events = watched.out.splitlines()
+    assert header.split() == ["PROJECT", "NAME", "RUN", "VERDICT"]
+    assert verdict.split()[::3] == ["nlp", "accepted"]
+    states = [line.split()[1] for line in events]
+    assert (states[0], states[-2:]) == ("accepted", ["running", "completed"])
+    assert (await up.command("logs", "hello")).out == "hello\nbye\n"
+    assert (await up.command("logs", "hello", "--tail", "1")).out == "bye\n"
+
+
+async def test_a_log_is_followed_while_it_is_written(up: Up) -> None:
+    submitted = await up.command(
+        "submit", "-f", "-", "-o", "name", stdin=a_document("slow", seconds=4)
+    )
+    async with up.command.started("logs", "-f", submitted.out.strip()) as process:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"hello\n"
+        page = (await up.command("get", "slow", "-o", "json")).json
+        assert page["state"] == "running"
+        assert await process.stdout.readline() == b"bye\n"
+        assert await process.wait() == 0
+
+
+async def test_the_same_key_is_the_same_run_and_another_document_is_refused(up: Up) -> None:
+    arguments = ("submit", "-f", "-", "--key", "k1", "-o", "json")
+    first = (await up.command(*arguments, stdin=a_document("keyed"))).json
+    again = (await up.command(*arguments, stdin=a_document("keyed"))).json
+    assert again[0]["run_id"] == first[0]["run_id"]
+    assert again[0]["duplicate"] is True
+    other = await up.command(*arguments, stdin=a_document("other"))
+    assert other.code == 3
+    assert other.json[0]["violations"][0]["code"] == "idempotency_key_reused"
+
+
+async def test_of_several_documents_the_good_are_run_and_the_bad_are_told(up: Up) -> None:
+    bad = "project: nlp\nname: bad\nkind: job\nimagee: x\n"
+    documents = "---\n".join([a_document("one"), bad, "a: [\n", a_document("two")])
+    done = await up.command("submit", "-f", "-", "--wait", stdin=documents)
+    assert done.code == 3
+    verdicts = [line.split()[3] for line in done.out.splitlines()[1:5]]
+    assert verdicts == ["accepted", "rejected", "refused", "accepted"]
+    assert done.out.count(" completed") == 2
+    assert "stdin, document 2 (line " in done.err
+    assert "/imagee: unknown key" in done.err
+    assert "did you mean image?" in done.err
+
+
+async def test_a_stored_request_gets_its_verdict_as_an_event(up: Up) -> None:
+    stored = await up.command(
+        "submit", "-f", "-", "--no-verdict", "--wait", stdin=a_document("forgotten")
+    )
+    assert (stored.code, stored.out.split()[7]) == (0, "stored")
+    refused = await up.command(
+        "submit", "-f", "-", "--no-verdict", "--wait", "--key", "x", stdin="project: nlp\nname: b\n"
+    )
+    assert refused.code == 3
+    assert " rejected: " in refused.out
+
+
+async def test_a_run_that_cannot_get_its_image_is_aborted_with_exit_5(up: Up) -> None:
+    done = await up.command(
+        "submit", "-f", "-", "--wait", stdin=a_document("stuck", image="missing:1")
+    )
+    assert done.code == 5
+    assert "aborted after 2s in image_pull_backoff" in done.out
+    page = (await up.command("get", "stuck")).out
+    assert "Aborted by:   threshold" in page
+    assert "limit 2s in image_pull_backoff" in page
+
+
+async def test_a_user_ends_a_run_and_its_log_is_kept(up: Up) -> None:
+    await up.command("submit", "-f", "-", stdin=a_document("endless", seconds=1000))
+    async with up.command.started("watch", "endless", "-o", "name") as watching:
+        assert watching.stdout is not None
+        async for line in watching.stdout:
+            if line.endswith(b" running\n"):
+                break
+    done = await up.command("abort", "endless", "-m", "enough", "--wait", "--timeout", "30s")
+    assert (done.code, " aborted: " in done.out) == (0, True), done.out + done.err
+    assert (await up.command("wait", "endless")).code == 5
+    assert (await up.command("logs", "endless")).out == "hello\n"
+    again = await up.command("abort", "endless")
+    assert (again.code, "is over already: aborted" in again.out) == (0, True)
+
+
+async def test_a_service_that_dies_is_started_again_and_runs_go_on(up: Up) -> None:
+    os.kill(up.ready["processes"]["spec-validator"]["pid"], signal.SIGKILL)
+    done = await up.command(
+        "submit", "-f", "-", "--no-verdict", "--wait", "--timeout", "60s", stdin=a_document("after")
+    )
+    assert done.code == 0, done.err
+
+
+async def test_a_second_up_in_the_same_folder_is_refused(up: Up) -> None:
+    done = await up.command("up", "--persist", up.ready["dir"])
+    assert done.code == 6
+    assert "in use by another `runbus up`" in done.err
+
+
+async def test_a_defaults_file_that_is_refused_is_told_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    defaults = tmp_path / "defaults.yaml"
+    defaults.write_text("defalts: {}\n")
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path / "state")})
+    done = await command("up", "-q", "--defaults", str(defaults))
+    assert done.code == 3
+    assert "/defalts: unknown key" in done.err
+
+
+async def test_nothing_is_left_when_an_up_is_killed(tmp_path: Path) -> None:
+    killed = await asyncio.to_thread(Up, tmp_path)
+    await killed.command("submit", "-f", "-", stdin=a_document("orphan", seconds=1000))
+    await killed.command("watch", "orphan", "--timeout", "3s")
+    pids, folder = killed.pids(), Path(killed.ready["dir"])
+    killed.process.kill()
+    killed.process.communicate()
+
+    def nothing_left() -> bool:
+        return not any(is_there(pid) for pid in pids) and not folder.exists()
+
+    assert await asyncio.to_thread(wait_until, nothing_left, 20.0)
+    orphaned = await asyncio.to_thread(
+        subprocess.run, ["pgrep", "-f", str(folder)], capture_output=True, check=False
+    )
+    assert orphaned.stdout == b""
+    told = await killed.command("list")
+    assert told.code == 6
+    assert "is gone" in told.err
+
+
+async def test_the_demo_meets_every_fate_and_ends_by_itself(tmp_path: Path) -> None:
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path / "state")})
+    started = time.monotonic()
+    done = await command("demo", timeout_s=120)
+    assert done.code == 0, done.out + done.err
+    assert time.monotonic() - started < 120
+    for word in ("completed", "rejected", "aborted", "every run met its fate"):
+        assert word in done.out
