@@ -91,4 +91,7 @@ class RunStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     not_before: Annotated[Moment | None, Meta(description="retrying: the next attempt")] = None
     ttl_after_finish_s: Annotated[float | None, Meta(description="finished objects stay")] = 3600.0
     priority_class: str | None = None
+    priority_rank: Annotated[
+        int | None, Meta(description="place of its class among those allowed; 0 is the highest")
+    ] = None
     abort: AbortCause | None = None

@@ -8,6 +8,7 @@ that are no success become one of the errors below, chosen by status, with the s
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,8 +17,6 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
-from kubernetes_asyncio import client as kube_client
-from kubernetes_asyncio import config as kube_config
 from msgspec import Struct
 
 from runbus.runtime.config import ConfigError, KubeConfig
@@ -184,6 +183,9 @@ async def connect(config: KubeConfig) -> Kube:
         ConfigError: there is no usable configuration.
 
     """
+    # Imported here, in a thread: it takes two seconds, and not every service that may needs it.
+    kube_client = await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio.client")
+    kube_config = await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio.config")
     configuration = kube_client.Configuration()
     try:
         if config.kubeconfig or not _is_in_cluster():
@@ -194,9 +196,7 @@ async def connect(config: KubeConfig) -> Kube:
                 persist_config=False,
             )
         else:
-            kube_config.load_incluster_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
-            )
+            kube_config.load_incluster_config(client_configuration=configuration)
     except (kube_config.ConfigException, OSError) as error:
         text = f"no usable Kubernetes configuration: {error} (set RUNBUS_KUBECONFIG)"
         raise ConfigError(text) from error

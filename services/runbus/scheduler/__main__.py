@@ -21,7 +21,6 @@ async def run(service: Service[SchedulerConfig]) -> None:
     limits = Limits(
         concurrent_runs=defaults.limits.concurrent_runs,
         by_project=defaults.concurrent_runs_by_project(),
-        priority_classes=defaults.allowed_priority_classes,
     )
     owner = service.config.instance or service.bus.new_inbox()
     lease = Lease(service.bus, Publisher.SCHEDULER.value, owner, service.clock, service.log)

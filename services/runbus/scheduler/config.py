@@ -12,4 +12,4 @@ from runbus.runtime.config import ServiceConfig
 class SchedulerConfig(ServiceConfig, frozen=True, kw_only=True):
     """What the scheduler can be told."""
 
-    defaults_file: Annotated[str, Meta(description="limits and priority classes")] = ""
+    defaults_file: Annotated[str, Meta(description="limits on concurrent runs")] = ""

@@ -16,11 +16,13 @@ from runbus.contracts.states import Reason, RunState
 from runbus.contracts.status import RunStatus
 from runbus.scheduler.model import Limits, Plan, Refusal, Snapshot, Waiting
 
+LOWEST_RANK = 1_000_000  # of a run without a priority class
+
 
 def plan(snapshot: Snapshot, now: datetime) -> Plan:
     """Say which runs start now, and which wait for what."""
     ready, wake_at = _ready(snapshot.waiting, now)
-    ready.sort(key=lambda waiting: _order(waiting, snapshot.limits))
+    ready.sort(key=_order)
     in_flight = dict(snapshot.in_flight)
     total = sum(in_flight.values())
     admit: list[str] = []
@@ -89,12 +91,10 @@ def _ready(waiting: tuple[Waiting, ...], now: datetime) -> tuple[list[Waiting], 
     return ready, min(backoffs, default=None)
 
 
-def _order(waiting: Waiting, limits: Limits) -> tuple[int, datetime, str]:
+def _order(waiting: Waiting) -> tuple[int, datetime, str]:
     """Order by priority class (highest first, none last), then age, then id to be stable."""
     status = waiting.status
-    classes = limits.priority_classes
-    name = status.priority_class
-    rank = classes.index(name) if name in classes else len(classes)
+    rank = status.priority_rank if status.priority_rank is not None else LOWEST_RANK
     return rank, status.accepted_at or status.since, waiting.key
 
 

@@ -14,14 +14,10 @@ WAITING_STATES = frozenset({RunState.ACCEPTED, RunState.QUEUED, RunState.RETRYIN
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """How many runs may be in flight: admitted and not yet ended. None is no limit.
-
-    `priority_classes` are the allowed names, highest first.
-    """
+    """How many runs may be in flight: admitted and not yet ended. None is no limit."""
 
     concurrent_runs: int | None = None
     by_project: Mapping[str, int] = {}
-    priority_classes: tuple[str, ...] = ()
 
 
 class Waiting(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from runbus.runtime.config import ServiceConfig
+from runbus.runtime.config import KubeConfig
 
 
-class ValidatorConfig(ServiceConfig, frozen=True, kw_only=True):
+class ValidatorConfig(KubeConfig, frozen=True, kw_only=True):
     """What the spec-validator can be told."""
 
     defaults_file: Annotated[str, Meta(description="defaults and allowed values")] = ""

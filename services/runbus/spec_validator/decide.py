@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from runbus.contracts.deadlines import with_deadline
@@ -21,21 +22,36 @@ from runbus.spec_validator.model import Accept, Reject, Request, Verdict
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 256
 
 
-def judge(request: Request, run_id: str, defaults: Defaults, now: datetime) -> Verdict:
-    """Say whether a document becomes a run, with every violation if not."""
+def judge(
+    request: Request,
+    run_id: str,
+    defaults: Defaults,
+    now: datetime,
+    cluster_priority_classes: Sequence[str] | None = None,
+) -> Verdict:
+    """Say whether a document becomes a run, with every violation if not.
+
+    The cluster's priority classes (highest first) count where the operator lists none; None
+    means that no cluster has been asked.
+    """
     raw = read_json(request.body)
     if isinstance(raw, Refused):
         return reject(request, run_id, raw.violations, now)
     problems = _key_violations(request.key)
     resolved = resolve(
-        raw.value, project=request.project, defaults=defaults, default_user=request.user
+        raw.value,
+        project=request.project,
+        defaults=defaults,
+        default_user=request.user,
+        cluster_priority_classes=cluster_priority_classes,
     )
     if isinstance(resolved, Refused):
         return reject(request, run_id, (*problems, *resolved.violations), now, raw.value)
     if problems:
         return reject(request, run_id, problems, now, raw.value)
+    classes = defaults.allowed_priority_classes or tuple(cluster_priority_classes or ())
     event = RunAccepted(
-        status=_accepted_status(resolved, run_id, now),
+        status=_accepted_status(resolved, run_id, classes, now),
         document=resolved.document,
         document_hash=document_hash(raw.value),
         idempotency_key=request.key,
@@ -106,8 +122,11 @@ def _reason(violations: tuple[Violation, ...]) -> Reason:
     return Reason.KEY_REUSED if reused else Reason.INVALID_DOCUMENT
 
 
-def _accepted_status(resolved: Resolved, run_id: str, now: datetime) -> RunStatus:
+def _accepted_status(
+    resolved: Resolved, run_id: str, classes: Sequence[str], now: datetime
+) -> RunStatus:
     document: RunDocument = resolved.document
+    name = document.priority_class
     limits = limits_of(document)
     status = RunStatus(
         run_id=run_id,
@@ -124,6 +143,7 @@ def _accepted_status(resolved: Resolved, run_id: str, now: datetime) -> RunStatu
         thresholds=limits.thresholds,
         retry=limits.retry,
         ttl_after_finish_s=limits.ttl_after_finish_s,
-        priority_class=document.priority_class,
+        priority_class=name,
+        priority_rank=classes.index(name) if name in classes else None,
     )
     return with_deadline(status)

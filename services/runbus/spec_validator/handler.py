@@ -28,7 +28,8 @@ from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
 from runbus.settings.defaults import Defaults
 from runbus.spec_validator.decide import is_same_request, judge, key_reused, reject
-from runbus.spec_validator.model import Accept, Reject, Request
+from runbus.spec_validator.model import Accept, Reject, Request, Verdict
+from runbus.spec_validator.priorities import PriorityClasses
 
 RANDOM_BYTES = 16
 HASH_SALT_CHARACTERS = 8
@@ -46,11 +47,18 @@ class Handler:
     """Judges submits and stores the verdicts."""
 
     def __init__(
-        self, run_log: RunLog, bus: Bus, defaults: Defaults, clock: Clock, log: Log
+        self,
+        run_log: RunLog,
+        bus: Bus,
+        defaults: Defaults,
+        classes: PriorityClasses,
+        clock: Clock,
+        log: Log,
     ) -> None:
         self._run_log = run_log
         self._bus = bus
         self._defaults = defaults
+        self._classes = classes
         self._clock = clock
         self._log = log
         self._stream_created = ""
@@ -89,7 +97,7 @@ class Handler:
         own_id = run_id_from_random(secrets.token_bytes(RANDOM_BYTES))
         request = _request(project, headers, body)
         if not subjects.is_project(project):
-            refusal = judge(request, own_id, self._defaults, self._clock.now())
+            refusal = self._judge(request, own_id)
             violations = refusal.event.violations if isinstance(refusal, Reject) else ()
             return codec.encode(SubmitReply(accepted=False, project=project, violations=violations))
         stored = await self._submit(request, own_id)
@@ -98,7 +106,7 @@ class Handler:
     async def lint(self, subject: str, headers: dict[str, str], body: bytes) -> bytes:
         """Answer what a submit of this document would come to; nothing is stored."""
         request = _request(subjects.project_of(subject), headers, body)
-        verdict = judge(request, "0" * 12, self._defaults, self._clock.now())
+        verdict = self._judge(request, "0" * 12)
         if isinstance(verdict, Accept):
             return codec.encode(LintReply(accepted=True, warnings=verdict.event.warnings))
         return codec.encode(LintReply(accepted=False, violations=verdict.event.violations))
@@ -106,7 +114,7 @@ class Handler:
     async def _submit(self, request: Request, own_id: str) -> Stored:
         """Judge and store. A rejection, or a run without a key, goes by `own_id`."""
         run_id = run_id_from_key(request.project, request.key) if request.key else own_id
-        verdict = judge(request, run_id, self._defaults, self._clock.now())
+        verdict = self._judge(request, run_id)
         if isinstance(verdict, Reject):
             return await self._store_rejected(request, own_id, verdict)
         event = verdict.event
@@ -119,6 +127,10 @@ class Handler:
             return await self._found(request, own_id, event, error.newest)
         self._log.info("run accepted", run_id=run_id, sequence=record.sequence)
         return Stored(event, record, duplicate=record.found_stored)
+
+    def _judge(self, request: Request, run_id: str) -> Verdict:
+        now = self._clock.now()
+        return judge(request, run_id, self._defaults, now, self._classes.highest_first)
 
     async def _found(
         self, request: Request, own_id: str, event: RunAccepted, newest: RunRecord | None

@@ -36,9 +36,8 @@ def test_older_runs_go_first() -> None:
 def test_a_higher_priority_class_goes_before_an_older_run_and_none_goes_last() -> None:
     planned = a_plan(
         waiting("a/none", accepted_at=at(1)),
-        waiting("a/low", accepted_at=at(2), priority_class="low"),
-        waiting("a/high", accepted_at=at(3), priority_class="high"),
-        priority_classes=("high", "medium", "low"),
+        waiting("a/low", accepted_at=at(2), priority_rank=2),
+        waiting("a/high", accepted_at=at(3), priority_rank=0),
     )
 
     assert planned.admit == ("a/high", "a/low", "a/none")

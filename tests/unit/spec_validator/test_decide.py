@@ -1,0 +1,130 @@
+"""The verdict on a request: accepted with its whole status, or rejected with every violation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from runbus.contracts.states import RunState
+from runbus.settings.defaults import Defaults
+from runbus.spec_validator.decide import is_same_request, judge, key_reused
+from runbus.spec_validator.model import Accept, Reject, Request, Verdict
+from support.runs import RUN_ID, at
+
+JOB = {"project": "nlp", "name": "train", "kind": "job", "image": "x:1"}
+
+
+def verdict(
+    document: object = None,
+    *,
+    body: bytes | None = None,
+    key: str | None = None,
+    defaults: Defaults | None = None,
+    classes: tuple[str, ...] | None = None,
+    **settings: Any,
+) -> Verdict:
+    raw = msgspec.json.encode(JOB | settings if document is None else document)
+    request = Request(project="nlp", body=raw if body is None else body, key=key, user="/ada")
+    return judge(request, RUN_ID, defaults or Defaults(), at(0), classes)
+
+
+def accepted(found: Verdict) -> Accept:
+    assert isinstance(found, Accept), found
+    return found
+
+
+def rejected(found: Verdict) -> Reject:
+    assert isinstance(found, Reject), found
+    return found
+
+
+def test_a_right_document_is_accepted_with_its_limits_in_the_status() -> None:
+    found = accepted(verdict(state_thresholds={"running": "2h"}, retry={"limit": 2}))
+
+    status = found.event.status
+    assert (status.state, status.since, status.user) == (RunState.ACCEPTED, at(0), "/ada")
+    assert status.thresholds["running"].limit_s == 7200
+    assert status.thresholds["pending_not_scheduled"].limit_s is None
+    assert (status.retry.limit, status.ttl_after_finish_s) == (2, 3600)
+
+
+def test_the_documents_own_user_goes_before_the_clients_identity() -> None:
+    assert accepted(verdict(user="bob")).event.status.user == "bob"
+
+
+def test_a_limit_on_the_whole_run_is_a_deadline_from_the_start() -> None:
+    status = accepted(verdict(state_thresholds={"total": "1h"})).event.status
+
+    assert (status.deadline, status.deadline_of) == (at(3600), "total")
+
+
+def test_a_body_that_is_no_json_is_rejected_at_its_root() -> None:
+    event = rejected(verdict(body=b"{nonsense")).event
+
+    assert event.violations[0].path == "/"
+    assert event.status.state is RunState.REJECTED
+
+
+def test_a_rejection_carries_the_subjects_project_and_the_name_if_there_is_one() -> None:
+    event = rejected(verdict({"project": "other", "name": "train", "kind": "job"})).event
+
+    assert (event.status.project, event.status.name) == ("nlp", "train")
+    assert {each.path for each in event.violations} >= {"/project", "/image"}
+
+
+def test_the_text_of_a_rejection_names_the_first_violation_and_counts_the_rest() -> None:
+    event = rejected(verdict(name="UPPER", kind="jobb")).event
+
+    assert event.status.status_text.startswith("rejected: /name")
+    assert event.status.status_text.endswith("(and 1 more)")
+
+
+def test_an_idempotency_key_that_is_too_long_is_a_violation_beside_the_others() -> None:
+    event = rejected(verdict(key="k" * 300, kind="jobb")).event
+
+    assert {each.code for each in event.violations} >= {"invalid_idempotency_key"}
+    assert "/kind" in {each.path for each in event.violations}
+
+
+def test_a_class_of_the_operators_list_is_ranked_by_its_place() -> None:
+    defaults = Defaults(allowed_priority_classes=("high", "medium", "low"))
+
+    found = accepted(verdict(priority_class="medium", defaults=defaults))
+
+    assert found.event.status.priority_rank == 1
+
+
+def test_without_a_list_the_clusters_classes_count() -> None:
+    found = accepted(verdict(priority_class="b", classes=("a", "b")))
+
+    assert (found.event.status.priority_rank, found.event.warnings) == (1, ())
+
+
+def test_a_class_that_the_cluster_lacks_is_refused_with_the_list_highest_first() -> None:
+    [violation] = rejected(verdict(priority_class="c", classes=("z", "a"))).event.violations
+
+    assert (violation.path, violation.allowed) == ("/priority_class", ["z", "a"])
+
+
+def test_with_no_list_and_no_cluster_a_class_is_a_warning() -> None:
+    found = accepted(verdict(priority_class="c"))
+
+    assert [each.path for each in found.event.warnings] == ["/priority_class"]
+    assert found.event.status.priority_rank is None
+
+
+def test_the_same_document_written_otherwise_is_the_same_request() -> None:
+    one = accepted(verdict(body=b'{"project":"nlp","name":"a","kind":"job","image":"x:1"}'))
+    two = accepted(verdict(body=b'{"image":"x:1","kind":"job", "name":"a","project":"nlp"}'))
+    three = accepted(verdict(body=b'{"image":"x:2","kind":"job", "name":"a","project":"nlp"}'))
+
+    assert is_same_request(one.event, two.event)
+    assert not is_same_request(one.event, three.event)
+
+
+def test_a_reused_key_names_the_run_that_has_it() -> None:
+    violation = key_reused("k", RUN_ID)
+
+    assert violation.code == "idempotency_key_reused"
+    assert RUN_ID in (violation.hint or "")
