@@ -150,15 +150,13 @@ class Client:
             return await anext(events)
 
     async def get(self, project: str, run_id: str) -> RunRecord:
-        """Return a run as it stands.
+        """Return a run as it stands, read from the leader: nothing stored before is missed.
 
         Raises:
             RunNotFoundError: there is no such run.
 
         """
-        found = await self._last(RUNS_STREAM, bucket_key(project, run_id))
-        if found is None:  # the bucket follows the events a moment later
-            found = await self._last(EVENTS, subjects.events_of_run(project, run_id))
+        found = await self._last(subjects.events_of_run(project, run_id))
         if found is None:
             message = f"no run {project}/{run_id}"
             raise RunNotFoundError(message)
@@ -188,8 +186,8 @@ class Client:
             message = f"no run fits {text!r}: {project!r} cannot be a project"
             raise RunNotFoundError(message)
         if subjects.is_run_id(wanted):
-            key = bucket_key(project or subjects.ANY, wanted)
-            found = await self._last(RUNS_STREAM, key)
+            events = subjects.events_of_run(project or subjects.ANY, wanted)
+            found = await self._last(events)
             if found is not None:
                 return record_of(found)
         return pick_run(text, await self.list_runs(project))
@@ -310,11 +308,11 @@ class Client:
         """Return the log tails kept of attempts that have ended; see `logs.log_tails`."""
         return log_tails(await self.evidence(project, run_id), attempt)
 
-    async def _last(self, stream: str, subject: str) -> StoredMessage | None:
+    async def _last(self, events: str) -> StoredMessage | None:
         try:
-            return await self.bus.last_message(stream, subject)
+            return await self.bus.last_message(EVENTS, events)
         except NotFoundError as error:
-            raise _not_provisioned(stream) from error
+            raise _not_provisioned(EVENTS) from error
 
     async def _stream_info(self, stream: str) -> dict[str, Any]:
         try:

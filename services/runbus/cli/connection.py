@@ -135,6 +135,24 @@ def without_secrets(url: str) -> str:
     return _USERINFO.sub("//", url)
 
 
+class _Notices:
+    """Tells of a connection that is lost and regained while a command goes on."""
+
+    def __init__(self) -> None:
+        self.are_wanted = False
+        self._is_lost = False
+
+    def __call__(self, kind: str, _text: str) -> None:
+        from runbus.cli.output.printing import say
+
+        if self.are_wanted and kind == "disconnected" and not self._is_lost:
+            self._is_lost = True
+            say("note: the bus is gone; waiting for it to come back")
+        elif self.are_wanted and kind == "reconnected" and self._is_lost:
+            self._is_lost = False
+            say("note: the bus is back")
+
+
 @contextlib.asynccontextmanager
 async def connected(nats_url: str | None) -> AsyncIterator[Client]:
     """Connect to the bus for the length of a block.
@@ -147,10 +165,11 @@ async def connected(nats_url: str | None) -> AsyncIterator[Client]:
     from runbus.sdk.errors import BusUnreachableError
 
     target = choose_target(nats_url, os.environ)
+    notices = _Notices()
     async with contextlib.AsyncExitStack() as stack:
         try:
             opened = await stack.enter_async_context(
-                client.connect(target.nats_url, name="runbus-cli")
+                client.connect(target.nats_url, name="runbus-cli", notice=notices)
             )
         except BusUnreachableError as error:
             reason = without_secrets(str(error.__cause__ or error))
@@ -161,4 +180,8 @@ async def connected(nats_url: str | None) -> AsyncIterator[Client]:
                 way_out="start `runbus up` in another terminal, or give --nats-url URL",
                 code=Exit.UNREACHABLE,
             ) from error
-        yield opened
+        notices.are_wanted = True
+        try:
+            yield opened
+        finally:
+            notices.are_wanted = False

@@ -156,6 +156,27 @@ async def test_watching_all_shows_the_events_from_now_on(bus: TestBus, command: 
         assert line.startswith(b"vision/")
 
 
+async def test_a_watch_goes_on_when_the_bus_was_restarted(bus: TestBus, command: Command) -> None:
+    record = await a_running_run(bus)
+    async with command.started("watch", "train", "-o", "name") as process, asyncio.timeout(60):
+        assert process.stdout is not None
+        for _ in range(3):
+            await process.stdout.readline()
+        bus.nats.kill()
+        await bus.nats.wait()
+        await bus.nats.start()
+        await bus.nats.wait_ready(30)
+        while not bus.bus.is_connected:
+            await asyncio.sleep(0.05)
+        await complete(bus, record)
+        out, err = await process.communicate()
+    assert out.endswith(b" completed\n")
+    assert err.decode().splitlines() == [
+        "note: the bus is gone; waiting for it to come back",
+        "note: the bus is back",
+    ]
+
+
 async def test_waiting_ends_on_any_final_state_with_its_exit_code(
     bus: TestBus, command: Command
 ) -> None:

@@ -17,7 +17,11 @@ import pytest
 
 from support.commands import Command
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes in /proc"),
+]
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
@@ -82,6 +86,14 @@ def is_there(pid: int) -> bool:
     """Say whether a process exists and is not merely waiting to be reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def names(process: Path, folder: Path) -> bool:
+    """Say whether a folder stands on a process's command line."""
+    try:
+        return str(folder).encode() in (process / "cmdline").read_bytes()
     except OSError:
         return False
 
@@ -201,6 +213,13 @@ async def test_a_second_up_in_the_same_folder_is_refused(up: Up) -> None:
     assert "in use by another `runbus up`" in done.err
 
 
+async def test_a_service_can_be_run_by_its_name(tmp_path: Path) -> None:
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path), "RUNBUS_HEALTH_PORT": "no number"})
+    done = await command("services", "run", "state-watcher")
+    assert done.code == 2
+    assert "RUNBUS_HEALTH_PORT='no number'" in done.err
+
+
 async def test_a_defaults_file_that_is_refused_is_told_before_anything_starts(
     tmp_path: Path,
 ) -> None:
@@ -224,10 +243,7 @@ async def test_nothing_is_left_when_an_up_is_killed(tmp_path: Path) -> None:
         return not any(is_there(pid) for pid in pids) and not folder.exists()
 
     assert await asyncio.to_thread(wait_until, nothing_left, 20.0)
-    orphaned = await asyncio.to_thread(
-        subprocess.run, ["pgrep", "-f", str(folder)], capture_output=True, check=False
-    )
-    assert orphaned.stdout == b""
+    assert [path for path in Path("/proc").glob("[0-9]*") if names(path, folder)] == []
     told = await killed.command("list")
     assert told.code == 6
     assert "is gone" in told.err

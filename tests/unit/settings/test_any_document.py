@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import msgspec
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runbus.contracts.document import RunDocument
@@ -22,6 +22,8 @@ from support.full_documents import a_full_job
 
 FULL = a_full_job()
 DEFAULTS = Defaults()
+# How long a document takes is for test_speed: other work on the machine must not count here.
+AT_ANY_SPEED = settings(deadline=None)
 
 _SCALARS = (
     st.none()
@@ -79,13 +81,15 @@ def _check_answer(raw: object) -> None:
         assert all(each.path.startswith("/") for each in verdict.violations)
         return
     document = verdict.document
-    assert msgspec.json.decode(msgspec.json.encode(document), type=RunDocument) == document
+    body = msgspec.json.encode(document)
+    assert msgspec.json.encode(msgspec.json.decode(body, type=RunDocument)) == body
     assert limits_of(document).thresholds
     (pod,) = render(document, run_id=RUN_ID, attempt=1, shard="00", namespace=verdict.namespace)
     msgspec.json.encode(pod)
     assert len(document_hash(raw)) == 64
 
 
+@AT_ANY_SPEED
 @given(_ANY)
 @example(None)
 @example({})
@@ -97,11 +101,13 @@ def test_anything_at_all_is_answered(raw: object) -> None:
     _check_answer(raw)
 
 
+@AT_ANY_SPEED
 @given(st.dictionaries(st.sampled_from([*FULL, "replicas", "nmae", "executing"]), _ANY, max_size=5))
 def test_any_values_of_known_settings_are_answered(given_settings: dict[str, Any]) -> None:
     _check_answer(a_job(**given_settings))
 
 
+@AT_ANY_SPEED
 @given(st.sampled_from(PLACES), _ANY)
 @example(("env", 0, "value"), None)
 @example(("resources", "requests", "cpu"), 1e400)
@@ -116,6 +122,7 @@ def test_a_right_document_with_one_thing_replaced_is_answered(
     _check_answer(_changed(place, value))
 
 
+@AT_ANY_SPEED
 @given(st.lists(st.tuples(st.sampled_from(PLACES), _SCALARS), max_size=4))
 def test_one_wrong_value_never_hides_another(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     """Refusals of single changes stand in the refusal of all, where the changes are apart."""
@@ -151,6 +158,7 @@ def test_an_effective_document_resolves_to_itself() -> None:
     assert again.document == verdict.document
 
 
+@AT_ANY_SPEED
 @given(st.binary(max_size=60))
 @example(b"\xff")
 @example(b"\xef\xbb\xbf{}")
@@ -177,6 +185,7 @@ _PIECES = [
 _YAML = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)
 
 
+@AT_ANY_SPEED
 @given(_YAML)
 @example("a: &x [*x]")
 @example("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]")
@@ -199,6 +208,7 @@ def test_any_yaml_is_read_or_refused(text: str) -> None:
             assert read.violations
 
 
+@AT_ANY_SPEED
 @given(_ANY)
 @example({"defaults": {"node_selector": {"a": "b c"}}})
 @example({"defaults": {"preemption_mode": "constrain"}})
@@ -212,6 +222,7 @@ def test_any_defaults_file_is_taken_or_refused(raw: object) -> None:
         assert isinstance(resolve(a_job(), project=None, defaults=taken, default_user=""), Resolved)
 
 
+@AT_ANY_SPEED
 @given(_YAML)
 def test_any_text_is_a_defaults_file_or_refused(text: str) -> None:
     assert isinstance(parse_defaults(text), Defaults | Refused)
