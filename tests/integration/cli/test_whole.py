@@ -112,6 +112,11 @@ def a_document(name: str, *, seconds: float = 0.5, image: str = "python:3.12") -
     return HELLO.format(name=name, seconds=seconds, image=image)
 
 
+def processes_of(folder: Path) -> list[Path]:
+    """Return the processes that still have something to do with a folder."""
+    return [path for path in Path("/proc").glob("[0-9]*") if names(path, folder)]
+
+
 async def test_a_document_from_stdin_runs_to_its_end_and_its_log_can_be_read(up: Up) -> None:
     watched = await up.command("submit", "-f", "-", "--watch", stdin=a_document("hello"))
     assert watched.code == 0, watched.err
@@ -243,7 +248,7 @@ async def test_nothing_is_left_when_an_up_is_killed(tmp_path: Path) -> None:
         return not any(is_there(pid) for pid in pids) and not folder.exists()
 
     assert await asyncio.to_thread(wait_until, nothing_left, 20.0)
-    assert [path for path in Path("/proc").glob("[0-9]*") if names(path, folder)] == []
+    assert await asyncio.to_thread(processes_of, folder) == []
     told = await killed.command("list")
     assert told.code == 6
     assert "is gone" in told.err

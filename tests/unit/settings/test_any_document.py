@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import msgspec
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from runbus.contracts.document import RunDocument
@@ -23,7 +23,7 @@ from support.full_documents import a_full_job
 FULL = a_full_job()
 DEFAULTS = Defaults()
 # How long a document takes is for test_speed: other work on the machine must not count here.
-AT_ANY_SPEED = settings(deadline=None)
+AT_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 _SCALARS = (
     st.none()
