@@ -90,8 +90,12 @@ def is_there(pid: int) -> bool:
         return False
 
 
-def names(process: Path, folder: Path) -> bool:
-    """Say whether a folder stands on a process's command line."""
+def processes_of(folder: Path) -> list[Path]:
+    """Return the processes that have a folder on their command line."""
+    return [path for path in Path("/proc").glob("[0-9]*") if _names(path, folder)]
+
+
+def _names(process: Path, folder: Path) -> bool:
     try:
         return str(folder).encode() in (process / "cmdline").read_bytes()
     except OSError:
