@@ -116,11 +116,6 @@ def a_document(name: str, *, seconds: float = 0.5, image: str = "python:3.12") -
     return HELLO.format(name=name, seconds=seconds, image=image)
 
 
-def processes_of(folder: Path) -> list[Path]:
-    """Return the processes that still have something to do with a folder."""
-    return [path for path in Path("/proc").glob("[0-9]*") if names(path, folder)]
-
-
 async def test_a_document_from_stdin_runs_to_its_end_and_its_log_can_be_read(up: Up) -> None:
     watched = await up.command("submit", "-f", "-", "--watch", stdin=a_document("hello"))
     assert watched.code == 0, watched.err
