@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ async def test_a_queued_run_is_aborted_at_once(system: System) -> None:
     ],
 )
 async def test_a_run_is_aborted_in_the_state_it_is_in(
-    system: System, state: RunState, settings: dict[str, object]
+    system: System, state: RunState, settings: dict[str, Any]
 ) -> None:
     run_id = await system.submit("abortme", **settings)
     await system.until(run_id, state)
