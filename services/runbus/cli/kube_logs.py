@@ -44,6 +44,35 @@ class _Status(msgspec.Struct):
     message: str = ""
 
 
+class _Place:
+    """How far a log has been read: the last stamp, and how many lines had that very stamp.
+
+    Lines that a program writes at once share a stamp, so the stamp alone would lose some of them.
+    """
+
+    def __init__(self) -> None:
+        self.stamp = ""
+        self._lines = 0
+        self._to_skip = 0
+        self._resumed_at = ""
+
+    def begin(self) -> None:
+        """A connection begins: what it repeats has been read before."""
+        self._resumed_at = self.stamp
+        self._to_skip = self._lines
+
+    def is_new(self, stamp: str) -> bool:
+        """Take a line into account; says whether it has not been read before."""
+        if stamp < self._resumed_at:
+            return False
+        if stamp == self._resumed_at and self._to_skip > 0:
+            self._to_skip -= 1
+            return False
+        self._lines = self._lines + 1 if stamp == self.stamp else 1
+        self.stamp = stamp
+        return True
+
+
 class KubeLogs:
     """One API server, for logs. Make it with `connect`."""
 
@@ -75,20 +104,19 @@ class KubeLogs:
             query["follow"] = "true"
         if tail is not None:
             query["tailLines"] = str(tail)
-        last = ""
+        place = _Place()
         for _ in range(RECONNECTS_MAX):
+            place.begin()
             try:
                 async for stamp, text in self._stamped(path, query, follow=follow):
-                    if stamp and stamp <= last:
-                        continue  # had it before the connection broke
-                    last = stamp or last
-                    yield text
+                    if place.is_new(stamp):
+                        yield text
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                if not follow or not last:
+                if not follow or not place.stamp:
                     text = f"the log cannot be read: {type(error).__name__}: {error}"
                     raise KubeLogError(text) from error
                 query.pop("tailLines", None)
-                query["sinceTime"] = last
+                query["sinceTime"] = place.stamp
                 await asyncio.sleep(RECONNECT_WAIT_S)
             else:
                 return
