@@ -10,7 +10,8 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIREMENT PIP_CONSTRAINT
 unexport UV_PYTHON UV_SYSTEM_PYTHON UV_TARGET UV_PREFIX UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
 
-# pytest workers. The tests wait on processes and sockets more than they compute.
+# pytest workers. The tests wait on processes and sockets more than they compute; a module stays on
+# one worker, because the modules of the system tests start a whole runbus each.
 TEST_WORKERS ?= 2
 PYTEST_ARGS  ?=
 
@@ -106,7 +107,7 @@ types: setup  ## mypy, strict
 	$(BIN)/mypy
 
 test: setup  ## unit, contract and integration tests, on a real nats-server and the local cluster
-	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 # --- changing -------------------------------------------------------------------------------------
 
