@@ -70,17 +70,17 @@ $(VENV)/.stamp-local: $(VENV)/.stamp-uv requirements/local.txt pyproject.toml
 # Exactly what the locks name (uv itself is in one of them), then runbus, editable. uv does not read
 # pip's settings: a mirror or certificates that pip was told of are passed on.
 define install
-	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null \
-	    || $(BIN)/python -m pip config get user.index-url 2>/dev/null); \
-	  index=$${PIP_INDEX_URL:-$$index}; \
-	  if [ -n "$$index" ] && [ -z "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" ]; then \
-	    export UV_DEFAULT_INDEX="$$index"; fi; \
-	  if [ -n "$$PIP_CERT" ] && [ -z "$$SSL_CERT_FILE" ]; then export SSL_CERT_FILE="$$PIP_CERT"; fi; \
-	  echo "installing $(1)" && \
-	  $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes \
-	    $(1) requirements/uv.txt && \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps \
-	    --editable .
+@told() { $(BIN)/python -m pip config list 2>/dev/null \
+    | sed -n "s/^[^=]*\.$$1='\(.*\)'$$/\1/p" | head -n 1; }; \
+  if [ -z "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" ]; then \
+    index="$$(told index-url)"; [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; fi; \
+  if [ -z "$$SSL_CERT_FILE" ]; then \
+    cert="$$(told cert)"; [ -z "$$cert" ] || export SSL_CERT_FILE="$$cert"; fi; \
+  echo "installing $(1)" && \
+  $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes \
+    $(1) requirements/uv.txt && \
+  $(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps \
+    --editable .
 endef
 
 # --- running --------------------------------------------------------------------------------------
