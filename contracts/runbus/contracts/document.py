@@ -251,8 +251,11 @@ class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = None
     workdir: Annotated[AbsolutePath | None, Meta(description="default: the image's own")] = None
     parameters: Annotated[
-        Parameters | None,
-        Meta(description="names with any JSON; reach the code as RUNBUS_PARAMETERS, as JSON"),
+        Parameters,
+        Meta(
+            description="any JSON; reaches the code as RUNBUS_PARAMETERS. Mostly a mapping: `args` "
+            "can name its keys"
+        ),
     ] = None
     env: Annotated[
         tuple[EnvVariable, ...] | None, Meta(description="variables; merged by name")

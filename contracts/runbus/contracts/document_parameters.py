@@ -1,7 +1,7 @@
 """Whether parameters are JSON that a program can get in one environment variable.
 
-They are a mapping, since arguments name them; below it any JSON is right, as long as it is plain
-and not too large. It must not know what they mean.
+Any JSON is right, as long as it is plain and not too large; mostly it is a mapping, since
+arguments can name its keys. It must not know what they mean.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ _ALLOWED = "any JSON"
 
 def parameters_check(given: Any, path: str, findings: Findings) -> Any:
     """Check parameters: every value that is no JSON, then the size of all."""
-    if not isinstance(given, dict):
-        findings.wrong_type(path, given, "a mapping of names to any JSON", "write {name: value}")
-        return BAD
     before = len(findings.found)
     if not _is_plain(given, path, findings) or len(findings.found) > before:
         return BAD
