@@ -75,12 +75,23 @@ def write_context(context: Context, environment: Mapping[str, str]) -> Path:
     return path
 
 
-def forget_context(pid: int, environment: Mapping[str, str]) -> None:
-    """Remove the file, unless another `runbus up` has replaced it since."""
+def forget_context(pid: int, environment: Mapping[str, str], before: Context | None = None) -> None:
+    """Remove the file, unless another `runbus up` has replaced it since.
+
+    Args:
+        pid: whose file it must be.
+        environment: of the process.
+        before: what stood there before; put back if that `runbus up` still lives.
+
+    """
     context = read_context(environment)
-    if context is not None and context.pid == pid:
-        with contextlib.suppress(OSError):
-            (state_dir(environment) / CONTEXT_FILE).unlink()
+    if context is None or context.pid != pid:
+        return
+    if before is not None and before.pid != pid and is_alive(before.pid):
+        write_context(before, environment)
+        return
+    with contextlib.suppress(OSError):
+        (state_dir(environment) / CONTEXT_FILE).unlink()
 
 
 def is_alive(pid: int) -> bool:

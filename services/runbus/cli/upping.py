@@ -85,11 +85,16 @@ class Up(Struct, frozen=True, kw_only=True):
 
     async def _live(self, stack: Stack) -> None:
         async with stack:
+            before = read_context(os.environ)
+            if before is not None and is_alive(before.pid):
+                say(
+                    f"note: other commands talked to the `runbus up` of process {before.pid} so far"
+                )
             self._welcome(stack)
             try:
                 await supervise(stack.processes, say)
             finally:
-                forget_context(os.getpid(), os.environ)
+                forget_context(os.getpid(), os.environ, before)
                 if self.ready_file is not None:
                     self.ready_file.unlink(missing_ok=True)
 
@@ -100,9 +105,6 @@ class Up(Struct, frozen=True, kw_only=True):
         read_defaults(self.defaults)
 
     def _welcome(self, stack: Stack) -> None:
-        before = read_context(os.environ)
-        if before is not None and is_alive(before.pid):
-            say(f"note: other commands talked to the `runbus up` of process {before.pid} so far")
         context = Context(
             nats_url=stack.nats_url,
             kubeconfig=stack.kubeconfig,

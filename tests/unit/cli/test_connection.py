@@ -88,6 +88,18 @@ def test_an_up_forgets_only_its_own_file(environment: dict[str, str]) -> None:
     assert read_context(environment) is None
 
 
+def test_an_up_that_ends_hands_back_to_the_one_before_it_if_that_lives(
+    environment: dict[str, str], dead_pid: int
+) -> None:
+    living = a_context(os.getpid())
+    write_context(a_context(2), environment)
+    forget_context(2, environment, living)
+    assert read_context(environment) == living
+    write_context(a_context(2), environment)
+    forget_context(2, environment, a_context(dead_pid))
+    assert read_context(environment) is None
+
+
 def test_a_file_that_cannot_be_read_is_no_context(environment: dict[str, str]) -> None:
     folder = Path(environment["RUNBUS_STATE_DIR"])
     folder.mkdir()
