@@ -15,8 +15,8 @@ from runbus.sdk.follow import Follower
 from runbus.sdk.runs import EventRecord, RunRecord, event_of, record_of
 
 READ_TIMEOUT_S = 10.0
-# How often a reader looks whether it has seen all that there is; deliveries wake it at once.
-CAUGHT_UP_POLL_S = 0.02
+# After so long a silence the server is asked how much is left: what a purge took never comes.
+SILENCE_S = 0.5
 
 
 async def every_event(follower: Follower) -> AsyncIterator[EventRecord]:
@@ -52,7 +52,8 @@ async def changes(follower: Follower) -> AsyncIterator[list[RunRecord]]:
         changed: list[RunRecord] = []
         for message in await follower.next_batch():
             append_readable(changed, message)
-        yield changed
+        if changed:
+            yield changed
 
 
 async def until_caught_up(follower: Follower) -> AsyncIterator[StoredMessage]:
@@ -65,9 +66,12 @@ async def until_caught_up(follower: Follower) -> AsyncIterator[StoredMessage]:
     loop = asyncio.get_running_loop()
     heard_at = loop.time()
     while True:
-        for message in await follower.next_batch(CAUGHT_UP_POLL_S):
+        batch = await follower.next_batch(SILENCE_S)
+        for message in batch:
             heard_at = loop.time()
             yield message
+        if not batch and not follower.caught_up:
+            await follower.ask_pending()
         if follower.caught_up:
             return
         if loop.time() - heard_at > READ_TIMEOUT_S:

@@ -61,12 +61,17 @@ class Follower:
         return self._pending == 0 and not self._buffer
 
     async def next_batch(self, timeout_s: float | None = None) -> list[StoredMessage]:
-        """Return the messages that have arrived, at least one; none when time runs out."""
+        """Return the messages that have arrived, at least one.
+
+        None when time runs out, or when it has just turned out that nothing more is there.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._buffer:
                     self._arrived.clear()
                     await self._arrived.wait()
+                    if self.caught_up:
+                        return []
         except TimeoutError:
             return []
         batch = list(self._buffer)

@@ -41,6 +41,7 @@ async def _abort(service: Service[AborterConfig], cluster: Cluster) -> None:
             ):
                 inbox = service.inbox(consumer, in_hand_max=config.in_hand_max)
                 inboxes.create_task(inbox.run(handler, service.stopping))
+            service.health.complete()
         handed_over.set()
         await deleting
 

@@ -16,6 +16,7 @@ async def run(service: Service[LauncherConfig]) -> None:
     try:
         handler = Handler(service.run_log, cluster, service.clock, service.log)
         inbox = service.inbox(LAUNCH_CONSUMER, in_hand_max=service.config.in_hand_max)
+        service.health.complete()
         await inbox.run(handler.handle, service.stopping)
     finally:
         await cluster.close()

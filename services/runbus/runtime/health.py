@@ -28,15 +28,22 @@ class Health:
         self._clock = clock
         self._checks: dict[str, Check] = {}
         self._beat_at = clock.monotonic()
+        self._is_complete = False
         self.port = 0
 
     def add(self, name: str, check: Check) -> None:
         """Add a readiness check."""
         self._checks[name] = check
 
+    def complete(self) -> None:
+        """Say that every check has been added: before, the process is not ready."""
+        self._is_complete = True
+
     def problems(self) -> dict[str, str]:
         """Return the readiness checks that fail, with their problems."""
         found = {name: check() for name, check in self._checks.items()}
+        if not self._is_complete:
+            found["start"] = "the service is still being set up"
         return {name: problem for name, problem in found.items() if problem is not None}
 
     def is_alive(self) -> bool:

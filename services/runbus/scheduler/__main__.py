@@ -25,6 +25,7 @@ async def run(service: Service[SchedulerConfig]) -> None:
     owner = service.config.instance or service.bus.new_inbox()
     lease = Lease(service.bus, Publisher.SCHEDULER.value, owner, service.clock, service.log)
     service.health.add("lease", lease.ready_problem)
+    service.health.complete()
     try:
         if await lease.acquire(service.stopping):
             await _schedule(service, lease, limits)

@@ -33,6 +33,7 @@ async def run(service: Service[ValidatorConfig]) -> None:
             {subjects.API_SUBMIT: handler.submit, subjects.API_LINT: handler.lint},
         )
         inbox = service.inbox(SUBMIT_CONSUMER, in_hand_max=service.config.in_hand_max)
+        service.health.complete()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(api.run(service.stopping))
             tasks.create_task(inbox.run(handler.handle, service.stopping))

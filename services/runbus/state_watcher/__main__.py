@@ -28,6 +28,7 @@ async def run(service: Service[WatcherConfig]) -> None:
     lease = Lease(service.bus, Publisher.STATE_WATCHER.value, owner, service.clock, service.log)
     health.add("lease", lease.ready_problem)
     cluster = await kube.connect(config)
+    health.complete()
     try:
         if await lease.acquire(service.stopping):
             await _own(service, lease, cluster)
