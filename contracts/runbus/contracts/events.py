@@ -104,26 +104,6 @@ class RunAborted(RunEvent, frozen=True, kw_only=True, omit_defaults=True):
     """Nothing of the run is left in the cluster. Final."""
 
 
-AnyRunEvent = (
-    RunAccepted
-    | RunRejected
-    | RunQueued
-    | RunAdmitted
-    | RunLaunched
-    | RunLaunchFailed
-    | RunHeld
-    | RunPendingNotScheduled
-    | RunPendingScheduled
-    | RunImagePullBackoff
-    | RunRunning
-    | RunDeadlineChanged
-    | RunCompleted
-    | RunAttemptFailed
-    | RunAborting
-    | RunAbortWithdrawn
-    | RunAborted
-)
-
 EVENT_STRUCTS: dict[EventType, type[RunEvent]] = {
     EventType.ACCEPTED: RunAccepted,
     EventType.REJECTED: RunRejected,

@@ -14,8 +14,6 @@ from msgspec import Meta, Struct
 from runbus.contracts.moments import Moment
 from runbus.contracts.states import Kind, OutcomeClass, Role, RunState
 
-Seconds = Annotated[float, Meta(description="seconds")]
-
 
 class Limit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One threshold in force: how long the run may stay in a state."""

@@ -240,10 +240,6 @@ class Bus:
         """Return the newest message on a subject (or wildcard), read from the stream's leader."""
         return await self._get_message(stream, {"last_by_subj": subject})
 
-    async def message_at(self, stream: str, sequence: int) -> StoredMessage | None:
-        """Return one message by its sequence, read from the stream's leader."""
-        return await self._get_message(stream, {"seq": sequence})
-
     async def _get_message(self, stream: str, query: Mapping[str, object]) -> StoredMessage | None:
         reply = await self.request(f"$JS.API.STREAM.MSG.GET.{stream}", msgspec.json.encode(query))
         answer = _GET_REPLY.decode(reply.data)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from runbus.contracts.status import RunStatus
-
 
 class Create(Struct, frozen=True):
     """Create the objects of the attempt."""
@@ -15,12 +13,6 @@ class Drop(Struct, frozen=True):
     """Do nothing: the message is about something that is over. `why` is the log's outcome."""
 
     why: str
-
-
-class Refused(Struct, frozen=True):
-    """The attempt has ended before it began: the status to store."""
-
-    status: RunStatus
 
 
 Decision = Create | Drop

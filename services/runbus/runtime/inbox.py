@@ -27,7 +27,6 @@ from runbus.sdk.follow import ack_numbers, deliveries
 
 ACK_ACK = b"+ACK"
 ACK_TERMINATE = b"+TERM"
-ACK_PROGRESS = b"+WPI"
 
 # A handler that fails in a way nobody foresaw is tried this often, then set aside.
 UNFORESEEN_DELIVERIES_MAX = 5

@@ -45,11 +45,6 @@ class WorkQueue:
         """Return how many keys wait for a worker."""
         return len(self._ready)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits for a worker and nothing is in hand."""
-        return not self._ready and not self._in_hand
-
     def add(self, key: str) -> None:
         """Have a key looked at as soon as possible."""
         if key in self._in_hand:

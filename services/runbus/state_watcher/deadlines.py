@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from runbus.contracts.commands import AbortRun
 from runbus.contracts.deadlines import clock_start, next_deadline
 from runbus.contracts.identity import object_name
@@ -28,7 +30,9 @@ def judge(known: Known, pod: PodSeen | None, now: datetime, abort_never_pullable
         and abort_never_pullable
         and status.state is RunState.IMAGE_PULL_BACKOFF
     ):
-        return _confirmed(known, pod, status.since, now, _never_pullable(known, now))
+        return _confirmed(
+            known, pod, status.since, now, _abort(known, Reason.IMAGE_NEVER_PULLABLE, now)
+        )
     found = next_deadline(status)
     if found is None:
         return Decision()
@@ -58,29 +62,22 @@ def _confirmed(
 
 
 def _exceeded(known: Known, at: datetime, key: Threshold, now: datetime) -> AbortRun:
-    status = known.status
-    limit = status.thresholds[key.value]
-    return AbortRun(
-        by=WATCHER,
-        by_user=False,
-        reason=Reason.THRESHOLD_EXCEEDED.value,
-        message=_what_it_waits_for(status),
-        attempt=status.attempt,
-        if_sequence=known.sequence,
-        state=status.state,
-        since=clock_start(status, key),
+    limit = known.status.thresholds[key.value]
+    return replace(
+        _abort(known, Reason.THRESHOLD_EXCEEDED, now),
+        since=clock_start(known.status, key),
         limit_s=(limit.limit_s or 0.0) + limit.extended_s,
         overdue_ms=int((now - at).total_seconds() * 1000),
-        requested_at=now,
     )
 
 
-def _never_pullable(known: Known, now: datetime) -> AbortRun:
+def _abort(known: Known, reason: Reason, now: datetime) -> AbortRun:
+    """Return the command with its fences: attempt, and the event that was judged by."""
     status = known.status
     return AbortRun(
         by=WATCHER,
         by_user=False,
-        reason=Reason.IMAGE_NEVER_PULLABLE.value,
+        reason=reason.value,
         message=_what_it_waits_for(status),
         attempt=status.attempt,
         if_sequence=known.sequence,

@@ -14,6 +14,7 @@ from runbus.contracts.transitions import AttemptOutcome, after_attempt
 from runbus.reading.aborts import abort_text
 from runbus.reading.explain import describe
 from runbus.reading.model import Reading
+from runbus.reading.runs import RoleReading, count_states
 from runbus.state_watcher.clocks import entered_at
 from runbus.state_watcher.model import Known, PodSeen, Publish
 
@@ -45,7 +46,7 @@ def state_event(known: Known, pod: PodSeen, now: datetime) -> Publish | None:
         container=reading.container or None,
         outcome_class=None,
         exit_code=None,
-        roles={Role.MAIN.value: {reading.state.value: 1}},
+        roles=count_states([RoleReading(Role.MAIN, 0, reading)]),
         pods=(_pod_ref(pod),),
         abort=None,
     )
@@ -85,7 +86,7 @@ def end_event(known: Known, reading: Reading, pod: PodSeen | None, now: datetime
         exit_code=reading.exit_code,
         container=reading.container or None,
         not_before=after.not_before,
-        roles={Role.MAIN.value: {reading.state.value: 1}},
+        roles=count_states([RoleReading(Role.MAIN, 0, reading)]),
         pods=(_pod_ref(pod),) if pod is not None else before.pods,
     )
     completed = after.state is RunState.COMPLETED

@@ -41,11 +41,6 @@ class PodSeen(Struct, frozen=True, kw_only=True, gc=False):
     gone: bool = False
 
     @property
-    def has_ended(self) -> bool:
-        """Whether nothing of the pod runs any more."""
-        return self.gone or self.reading.pod_ended
-
-    @property
     def own_end(self) -> bool:
         """Whether the program ended before anybody asked for the pod's deletion."""
         return ended_on_its_own(self.reading)

@@ -11,7 +11,7 @@ import msgspec
 
 from runbus.localcluster.rules import admission, binding, deletion, writes
 from runbus.localcluster.rules.deletion import DeleteOptions
-from runbus.localcluster.rules.errors import ApiError, forbidden, not_found
+from runbus.localcluster.rules.errors import forbidden, not_found
 from runbus.localcluster.rules.resources import (
     NAMESPACES,
     PODS,
@@ -202,8 +202,3 @@ def _unstored(obj: JsonObject) -> Stored:
     meta = obj["metadata"]
     key = (meta.get("namespace", ""), meta["name"])
     return Stored(key, 0, obj, msgspec.json.encode(obj))
-
-
-def internal_error(why: str) -> ApiError:
-    """500: the server itself could not do it."""
-    return ApiError(500, "InternalError", f"Internal error occurred: {why}")

@@ -14,12 +14,6 @@ def to_time(epoch_s: float) -> str:
     return _of_second(int(epoch_s))
 
 
-def to_micro_time(epoch_s: float) -> str:
-    """Write metav1.MicroTime, as Kubernetes events and leases carry it."""
-    moment = dt.datetime.fromtimestamp(epoch_s, dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def from_time(text: str) -> float:
     """Read either format to seconds since the epoch; ValueError where it is neither."""
     moment = dt.datetime.fromisoformat(text)

@@ -17,7 +17,6 @@ from runbus.localcluster.rules.defaults import (
     with_defaults,
 )
 from runbus.localcluster.rules.errors import (
-    ApiError,
     bad_request,
     conflict,
     invalid,
@@ -259,9 +258,3 @@ def _normalised_status(resource: Resource, obj: JsonObject) -> JsonObject:
     if "qosClass" not in status and "qosClass" in (obj.get("status") or {}):
         status = {**status, "qosClass": obj["status"]["qosClass"]}
     return {**obj, "status": status}
-
-
-def refuse_subresource(resource: Resource, subresource: str) -> ApiError:
-    """405 for a subresource that has no such verb."""
-    message = f"the server does not allow this method on {resource.plural}/{subresource}"
-    return ApiError(405, "MethodNotAllowed", message, {})

@@ -28,7 +28,6 @@ from runbus.localcluster.runner.states import (
     Running,
     Terminated,
     Waiting,
-    is_sidecar,
     pod_status,
 )
 from runbus.localcluster.runner.volumes import MountProblem, PodFolder
@@ -302,9 +301,3 @@ class PodWorker:
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _RETRY_MAX_S)
         await asyncio.to_thread(self.folder.remove)
-
-
-def main_containers_and_sidecars(pod: Pod) -> list[Container]:
-    """What runs at the same time in the end."""
-    sidecars = [each for each in pod.spec.init_containers or () if is_sidecar(each)]
-    return [*sidecars, *(pod.spec.containers or ())]
