@@ -48,15 +48,15 @@ def to_headers(envelope: Envelope) -> dict[str, str]:
     """Return the NATS headers of an envelope, binary mode."""
     headers = {
         "ce-specversion": SPEC_VERSION,
-        "ce-id": _encode(envelope.id),
-        "ce-type": _encode(envelope.type),
-        "ce-source": _encode(envelope.source),
+        "ce-id": encode_attribute(envelope.id),
+        "ce-type": encode_attribute(envelope.type),
+        "ce-source": encode_attribute(envelope.source),
         "ce-datacontenttype": JSON_TYPE,
     }
     if envelope.subject is not None:
-        headers["ce-subject"] = _encode(envelope.subject)
+        headers["ce-subject"] = encode_attribute(envelope.subject)
     if envelope.time is not None:
-        headers["ce-time"] = _encode(envelope.time.isoformat().replace("+00:00", "Z"))
+        headers["ce-time"] = encode_attribute(envelope.time.isoformat().replace("+00:00", "Z"))
     if envelope.traceparent is not None:
         headers["ce-traceparent"] = envelope.traceparent
         headers[TRACEPARENT] = envelope.traceparent
@@ -136,7 +136,8 @@ def header(headers: Mapping[str, str] | None, wanted: str) -> str | None:
     return None
 
 
-def _encode(text: str) -> str:
+def encode_attribute(text: str) -> str:
+    """Return an attribute as it stands in a header: percent-encoded."""
     return quote(text, safe=_SAFE)
 
 

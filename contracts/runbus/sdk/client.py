@@ -66,8 +66,9 @@ class AbortAnswer(Struct, frozen=True, kw_only=True):
 class Client:
     """The operations on runs over one connection. Make it with `connect`."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, identity: str = "") -> None:
         self.bus = bus
+        self.identity = identity
 
     async def submit(
         self,
@@ -98,7 +99,7 @@ class Client:
         reply = await self.bus.request(
             subjects.api(subjects.API_SUBMIT, project),
             body,
-            submit_headers(key, traceparent),
+            submit_headers(key, traceparent, self.identity),
             timeout_s=timeout_s,
         )
         problem = envelope.header(reply.headers, "Nats-Service-Error")
@@ -127,7 +128,7 @@ class Client:
         body, project = prepared(document, project)
         created = str((await self._stream_info(COMMANDS))["created"])
         sequence = await self.bus.publish(
-            subjects.submit(project), body, submit_headers(key, traceparent)
+            subjects.submit(project), body, submit_headers(key, traceparent, self.identity)
         )
         own_id = identity.run_id_from_sequence(created, sequence)
         return Sent(
@@ -274,7 +275,7 @@ class Client:
             project: the run's.
             run_id: its id.
             message: why, for people.
-            by: who asks.
+            by: who asks; default: the identity of this client.
 
         Raises:
             RunNotFoundError: there is no such run.
@@ -283,7 +284,7 @@ class Client:
         record = await self.get(project, run_id)
         if record.status.state.is_final:
             return AbortAnswer(status=record.status, is_requested=False)
-        command = AbortRun(by=by, message=message, requested_at=datetime.now(UTC))
+        command = AbortRun(by=by or self.identity, message=message, requested_at=datetime.now(UTC))
         await self.bus.publish(
             subjects.command(subjects.ABORT, project, run_id),
             codec.encode(command),
@@ -326,6 +327,7 @@ async def connect(
     url: str,
     *,
     name: str = "runbus-client",
+    identity: str = "",
     notice: Notice | None = None,
     attempts_max: int = 1,
     **credentials: Any,
@@ -335,6 +337,7 @@ async def connect(
     Args:
         url: `nats://[token@]host:port`, several separated by commas.
         name: shown in the server's monitoring.
+        identity: who asks: the user of documents that name none.
         notice: told of lost and regained connections: (kind, text).
         attempts_max: of the first connection; afterwards it reconnects for ever.
         credentials: see `connecting.connect`.
@@ -348,7 +351,7 @@ async def connect(
         url, name=name, notice=told, attempts_max=attempts_max, **credentials
     )
     try:
-        yield Client(bus)
+        yield Client(bus, identity)
     finally:
         await bus.close()
 

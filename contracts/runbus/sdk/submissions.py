@@ -64,9 +64,14 @@ def prepared(document: Document, project: str | None = None) -> tuple[bytes, str
     return body, found
 
 
-def submit_headers(key: str | None, traceparent: str | None) -> dict[str, str]:
-    """Return the headers of a submit: what the body is, and what was given of the rest."""
+def submit_headers(key: str | None, traceparent: str | None, identity: str = "") -> dict[str, str]:
+    """Return the headers of a submit: what the body is, and what was given of the rest.
+
+    `identity` is the user of a document that names none.
+    """
     headers = {envelope.CONTENT_TYPE: envelope.JSON_TYPE}
+    if identity:
+        headers["ce-source"] = envelope.encode_attribute(identity)
     if key:
         headers[envelope.IDEMPOTENCY_KEY] = key
     if traceparent:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-
 from runbus.cli.connection import connected
 from runbus.cli.exits import Exit
 from runbus.cli.output import printing
@@ -19,7 +17,9 @@ async def abort_run(
     async with connected(nats_url) as client:
         found = (await client.find(text)).status
         ref = f"{found.project}/{found.run_id}"
-        answer = await client.abort(found.project, found.run_id, message=message, by=_user())
+        answer = await client.abort(
+            found.project, found.run_id, message=message, by=client.identity
+        )
         if not answer.is_requested:
             _tell(ref, answer.status, "is over already: ")
             return Exit.DONE
@@ -34,10 +34,3 @@ async def abort_run(
 
 def _tell(ref: str, status: RunStatus, how: str) -> None:
     printing.out_line(f"{ref} {status.name} {how}{status.state.value}: {why_text(status)}")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in many containers
-        return "the command line"

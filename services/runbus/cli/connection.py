@@ -8,6 +8,7 @@ readable by this user only, because the bus's token stands in it. Must not know 
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -180,7 +181,7 @@ async def connected(nats_url: str | None) -> AsyncIterator[Client]:
     async with contextlib.AsyncExitStack() as stack:
         try:
             opened = await stack.enter_async_context(
-                client.connect(target.nats_url, name="runbus-cli", notice=notices)
+                client.connect(target.nats_url, name="runbus-cli", identity=user(), notice=notices)
             )
         except BusUnreachableError as error:
             reason = without_secrets(str(error.__cause__ or error))
@@ -196,3 +197,11 @@ async def connected(nats_url: str | None) -> AsyncIterator[Client]:
             yield opened
         finally:
             notices.are_wanted = False
+
+
+def user() -> str:
+    """Return who asks: the user of this machine."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in many containers
+        return "the command line"

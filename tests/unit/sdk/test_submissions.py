@@ -45,6 +45,7 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(document: Any, what: str
 
 def test_key_and_trace_go_into_headers_only_if_given() -> None:
     assert submit_headers(None, None) == {"Content-Type": "application/json"}
+    assert submit_headers(None, None, "ada l")["ce-source"] == "ada%20l"
     assert submit_headers("k1", "00-aa-bb-01") == {
         "Content-Type": "application/json",
         "Runbus-Idempotency-Key": "k1",
