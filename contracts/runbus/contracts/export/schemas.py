@@ -9,6 +9,7 @@ settings refuse are refused by its schema too. Must not know files.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -48,7 +49,14 @@ def schema_of(body: Body) -> Schema:
 def components(structs: Iterable[type[Struct]], ref_template: str) -> dict[str, Schema]:
     """Return the schemas of some Structs and of all they hold, by name, with open enums."""
     _, found = msgspec.json.schema_components(structs, ref_template=ref_template)
-    return {name: _with_open_enum(found[name]) for name in sorted(found)}
+    return {name: _with_open_enum(_with_clean_text(found[name])) for name in sorted(found)}
+
+
+def _with_clean_text(schema: Schema) -> Schema:
+    """Take the indentation out of a docstring: Python does so itself only from 3.13 on."""
+    if "description" not in schema:
+        return schema
+    return {**schema, "description": cleandoc(schema["description"])}
 
 
 def _with_open_enum(schema: Schema) -> Schema:
