@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -59,6 +60,8 @@ class Command:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # Tests that were started in the background inherit an ignored SIGINT.
+            preexec_fn=_heed_ctrl_c,
         )
         try:
             yield process
@@ -66,3 +69,7 @@ class Command:
             if process.returncode is None:
                 process.kill()
                 await process.communicate()
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
