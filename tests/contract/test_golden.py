@@ -132,7 +132,9 @@ def test_a_golden_events_subject_envelope_and_status_speak_of_the_same_run(path:
     assert envelope.subject == f"{status.project}/{status.run_id}"
     assert envelope.source == f"/runbus/{message['publisher']}"
     assert isinstance(envelope.time, datetime)
-    assert envelope.id == event_id(status.run_id, status.attempt, event_type_of(message), expected)
+    own_id = event_id(status.run_id, status.attempt, event_type_of(message), expected)
+    # Where two bodies could claim one transition, something of the body follows.
+    assert envelope.id == own_id or envelope.id.startswith(f"{own_id}-")
     assert message["headers"]["Nats-Expected-Last-Subject-Sequence-Subject"] == (
         subjects.events_of_run(status.project, status.run_id)
     )

@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from runbus.contracts.moments import Moment
-from runbus.contracts.states import RunState
+from runbus.contracts.states import RunState, Threshold
 
 
 class AbortRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,6 +35,37 @@ class AbortRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit_s: float | None = None
     overdue_ms: int | None = None
     requested_at: Moment | None = None
+
+
+class DeadlineAction(StrEnum):
+    """What can be done to a limit of a live run."""
+
+    EXTEND = "extend"
+    MOVE = "move"
+    PAUSE = "pause"
+    RESUME = "resume"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> DeadlineAction:
+        return cls.UNKNOWN
+
+
+class ChangeDeadline(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Extend a limit of a live run, move its deadline, or stop and start its clock.
+
+    Applied once, whatever the run's state; the answer is a `deadline_changed` event that names
+    the command. What cannot be done goes to the dead letters with the reason.
+    """
+
+    threshold: Annotated[Threshold, Meta(description="whose limit")]
+    action: DeadlineAction
+    extend_s: Annotated[float | None, Meta(description="extend: seconds to add")] = None
+    at: Annotated[
+        Moment | None, Meta(description="move: the new deadline of a clock that runs")
+    ] = None
+    by: Annotated[str, Meta(description="who asks; default: the client's identity")] = ""
+    message: Annotated[str, Meta(description="why, for people")] = ""
 
 
 class CleanUpCause(StrEnum):

@@ -29,11 +29,9 @@ def next_deadline(status: RunStatus) -> tuple[datetime, Threshold] | None:
     if status.state.is_final or status.state is RunState.ABORTING:
         return None
     found: list[tuple[datetime, Threshold]] = []
-    key = _STATE_THRESHOLDS.get(status.state)
-    if key is not None:
-        _add(found, status, key, status.since)
-    if status.accepted_at is not None:
-        _add(found, status, Threshold.TOTAL, status.accepted_at)
+    for key in (_STATE_THRESHOLDS.get(status.state), Threshold.TOTAL):
+        if key is not None and clock_runs(status, key):
+            _add(found, status, key, clock_start(status, key))
     return min(found, key=lambda pair: pair[0], default=None)
 
 
@@ -43,6 +41,13 @@ def with_deadline(status: RunStatus) -> RunStatus:
     if found is None:
         return msgspec.structs.replace(status, deadline=None, deadline_of=None)
     return msgspec.structs.replace(status, deadline=found[0], deadline_of=found[1].value)
+
+
+def clock_runs(status: RunStatus, key: Threshold) -> bool:
+    """Say whether the clock of a threshold has started, and its state has not been left."""
+    if key is Threshold.TOTAL:
+        return status.accepted_at is not None
+    return _STATE_THRESHOLDS.get(status.state) is key
 
 
 def clock_start(status: RunStatus, key: Threshold) -> datetime:

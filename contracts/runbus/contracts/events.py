@@ -82,6 +82,11 @@ class RunDeadlineChanged(RunEvent, frozen=True, kw_only=True, omit_defaults=True
 
     changed_by: str = ""
     why: str = ""
+    threshold: Annotated[str | None, Meta(description="whose limit")] = None
+    action: Annotated[str | None, Meta(description="extend, move, pause or resume")] = None
+    command: Annotated[
+        int | None, Meta(description="sequence of the command in RUNBUS_COMMANDS")
+    ] = None
 
 
 class RunCompleted(RunEvent, frozen=True, kw_only=True, omit_defaults=True):

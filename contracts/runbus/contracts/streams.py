@@ -78,6 +78,7 @@ STREAMS: tuple[StreamSpec, ...] = (
         subjects=(
             subjects.submit(),
             subjects.command(subjects.ABORT),
+            subjects.command(subjects.DEADLINE),
             subjects.command(subjects.CLEANUP),
             subjects.command(subjects.EVIDENCE_OF),
         ),
@@ -123,6 +124,7 @@ SUBMIT_CONSUMER = "spec-validator"
 LAUNCH_CONSUMER = "pod-launcher"
 ABORT_CONSUMER = "aborter-abort"
 CLEANUP_CONSUMER = "aborter-cleanup"
+DEADLINE_CONSUMER = "state-watcher-deadline"
 EVIDENCE_CONSUMER = "aborter-evidence"
 
 CONSUMERS: tuple[ConsumerSpec, ...] = (
@@ -143,6 +145,12 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
         stream=COMMANDS,
         filter_subject=subjects.command(subjects.ABORT),
         service=Publisher.ABORTER,
+    ),
+    ConsumerSpec(
+        name=DEADLINE_CONSUMER,
+        stream=COMMANDS,
+        filter_subject=subjects.command(subjects.DEADLINE),
+        service=Publisher.STATE_WATCHER,
     ),
     ConsumerSpec(
         name=CLEANUP_CONSUMER,

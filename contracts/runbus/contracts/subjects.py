@@ -22,9 +22,10 @@ ROOT = "runbus.v1"
 ANY = "*"
 
 ABORT = "abort"
+DEADLINE = "deadline"
 CLEANUP = "cleanup"
 EVIDENCE_OF = "evidence-of"
-COMMAND_VERBS = (ABORT, CLEANUP, EVIDENCE_OF)
+COMMAND_VERBS = (ABORT, DEADLINE, CLEANUP, EVIDENCE_OF)
 
 API_SUBMIT = "submit"
 API_LINT = "lint"

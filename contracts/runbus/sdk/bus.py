@@ -240,6 +240,12 @@ class Bus:
         """Return the newest message on a subject (or wildcard), read from the stream's leader."""
         return await self._get_message(stream, {"last_by_subj": subject})
 
+    async def next_message(
+        self, stream: str, subject: str, from_sequence: int
+    ) -> StoredMessage | None:
+        """Return the first message on a subject from a sequence on, from the stream's leader."""
+        return await self._get_message(stream, {"next_by_subj": subject, "seq": from_sequence})
+
     async def _get_message(self, stream: str, query: Mapping[str, object]) -> StoredMessage | None:
         reply = await self.request(f"$JS.API.STREAM.MSG.GET.{stream}", msgspec.json.encode(query))
         answer = _GET_REPLY.decode(reply.data)

@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from runbus.contracts import codec, envelope, identity, subjects
-from runbus.contracts.commands import AbortRun
+from runbus.contracts.commands import AbortRun, ChangeDeadline
 from runbus.contracts.evidence import RunEvidence
 from runbus.contracts.replies import SubmitReply
 from runbus.contracts.states import RunState
@@ -27,6 +27,7 @@ from runbus.contracts.status import RunStatus
 from runbus.contracts.streams import COMMANDS, EVENTS, EVIDENCE
 from runbus.sdk import connecting, deliveries
 from runbus.sdk.bus import Bus, StoredMessage
+from runbus.sdk.changing import checked, confirmed
 from runbus.sdk.connecting import Notice
 from runbus.sdk.deliveries import (
     append_readable,
@@ -285,12 +286,33 @@ class Client:
         if record.status.state.is_final:
             return AbortAnswer(status=record.status, is_requested=False)
         command = AbortRun(by=by or self.identity, message=message, requested_at=datetime.now(UTC))
-        await self.bus.publish(
-            subjects.command(subjects.ABORT, project, run_id),
-            codec.encode(command),
-            {envelope.CONTENT_TYPE: envelope.JSON_TYPE},
-        )
+        await self._command(subjects.ABORT, record, command)
         return AbortAnswer(status=record.status, is_requested=True)
+
+    async def change_deadline(
+        self, project: str, run_id: str, command: ChangeDeadline, *, timeout_s: float = 10.0
+    ) -> RunStatus:
+        """Change a limit of a live run, and return its status once that is stored.
+
+        Args:
+            project: the run's.
+            run_id: its id.
+            command: what to change; `by` defaults to the identity of this client.
+            timeout_s: how long to wait for the answer.
+
+        Raises:
+            DeadlineRefusedError: it cannot be done; the text says why, and the way out.
+            TimeoutError: no answer in time. The command stands, and may still be carried out.
+            RunNotFoundError: there is no such run.
+
+        """
+        record = await self.get(project, run_id)
+        change = checked(record.status, command, identity=self.identity, now=datetime.now(UTC))
+        async with (
+            asyncio.timeout(timeout_s),
+            self.events(project, run_id, from_sequence=record.sequence + 1) as events,
+        ):
+            return await confirmed(events, await self._command(subjects.DEADLINE, record, change))
 
     async def evidence(self, project: str, run_id: str) -> list[RunEvidence]:
         """Return everything kept of a run's attempts, oldest first."""
@@ -308,6 +330,12 @@ class Client:
     async def logs(self, project: str, run_id: str, *, attempt: int | None = None) -> list[LogTail]:
         """Return the log tails kept of attempts that have ended; see `logs.log_tails`."""
         return log_tails(await self.evidence(project, run_id), attempt)
+
+    async def _command(self, verb: str, record: RunRecord, command: Struct) -> int:
+        """Send a command on a run and return its sequence in RUNBUS_COMMANDS."""
+        subject = subjects.command(verb, record.status.project, record.status.run_id)
+        headers = {envelope.CONTENT_TYPE: envelope.JSON_TYPE}
+        return await self.bus.publish(subject, codec.encode(command), headers)
 
     async def _last(self, events: str) -> StoredMessage | None:
         try:

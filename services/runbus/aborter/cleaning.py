@@ -8,7 +8,6 @@ from runbus.aborter.cluster import Cluster
 from runbus.aborter.config import AborterConfig
 from runbus.aborter.decide import force
 from runbus.aborter.deleting import Deleter
-from runbus.aborter.handler import read_command
 from runbus.aborter.model import DeleteOrder, Force
 from runbus.contracts.commands import CleanUpCause, CleanUpObjects, KeepEvidence, ObjectFence
 from runbus.reading.late import cause_to_go
@@ -16,6 +15,7 @@ from runbus.reading.objects import Pod
 from runbus.reading.owners import attempt_of, run_of
 from runbus.reading.pods import read_pod
 from runbus.runtime.clock import Clock
+from runbus.runtime.commands import read_command
 from runbus.runtime.errors import RetryableError
 from runbus.runtime.inbox import Delivery
 from runbus.runtime.kube import KubeConflictError, KubeError

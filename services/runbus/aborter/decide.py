@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from runbus.aborter.model import DeleteOrder, Drop, Force, NodeView, Store, Unknown, Verdict, Wait
+from runbus.aborter.model import DeleteOrder, Drop, Force, NodeView, Store, Verdict
 from runbus.contracts.commands import AbortRun
 from runbus.contracts.deadlines import with_deadline
 from runbus.contracts.states import PENDING_STATES, Reason, Role, RunState
@@ -16,8 +16,6 @@ from runbus.reading.explain import describe
 from runbus.reading.model import Reading, Sticky
 from runbus.reading.objects import Pod
 
-# A command can overtake the event that makes its run known.
-UNKNOWN_RUN_PATIENCE_S = 30.0
 PAST_GRACE_S = 1.0
 
 # Aborts judged in these are fenced by resource version: a pod that waits has no heartbeats.
@@ -26,11 +24,10 @@ _FENCED_STATES = PENDING_STATES | {RunState.HELD}
 
 def judge(
     command: AbortRun,
-    status: RunStatus | None,
+    status: RunStatus,
     sequence: int,
     *,
     asked_by: str,
-    asked_at: datetime,
     now: datetime,
 ) -> Verdict:
     """Say whether an abort command is carried out on the run as it stands.
@@ -38,9 +35,6 @@ def judge(
     A threshold's command is fenced by attempt and sequence: if the run has moved on, it is
     dropped. A user's is carried out in any state, and over a threshold's abort.
     """
-    if status is None:
-        patience = asked_at + timedelta(seconds=UNKNOWN_RUN_PATIENCE_S)
-        return Wait() if now < patience else Unknown()
     if status.state.is_final:
         return Drop(f"run is {status.state.value}")
     if not command.by_user and (

@@ -21,15 +21,7 @@ class Drop(Struct, frozen=True):
     why: str
 
 
-class Wait(Struct, frozen=True):
-    """The run is not known yet: come back."""
-
-
-class Unknown(Struct, frozen=True):
-    """Nobody knows the run, and has not for long enough."""
-
-
-Verdict = Store | Drop | Wait | Unknown
+Verdict = Store | Drop
 
 
 class Force(StrEnum):

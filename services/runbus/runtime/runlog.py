@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.envelope import Envelope
-from runbus.contracts.events import RunEvent, ce_type, type_token
+from runbus.contracts.events import RunDeadlineChanged, RunEvent, ce_type, type_token
 from runbus.contracts.identity import child_traceparent, event_id
 from runbus.contracts.states import EventType
 from runbus.contracts.status import RunStatus
@@ -93,6 +93,33 @@ class RunLog:
             return codec.decode_event(event_type, message.data) if message is not None else None
         except codec.BrokenMessageError as error:
             raise PoisonError(str(error)) from error
+
+    async def is_carried_out(self, status: RunStatus, command: int) -> bool:
+        """Say whether a run has a `deadline_changed` event for a command, from the leader.
+
+        Args:
+            status: the run's.
+            command: the command's sequence in RUNBUS_COMMANDS.
+
+        Raises:
+            RetryableError: the bus did not answer.
+
+        """
+        subject = subjects.event(
+            status.project, status.run_id, status.shard, EventType.DEADLINE_CHANGED
+        )
+        sequence = 1
+        try:
+            while message := await self._bus.next_message(EVENTS, subject, sequence):
+                if codec.decode(RunDeadlineChanged, message.data).command == command:
+                    return True
+                sequence = message.sequence + 1
+        except codec.BrokenMessageError as error:
+            raise PoisonError(str(error)) from error
+        except BusError as error:
+            text = f"cannot read the changes of deadlines of {status.run_id}: {error}"
+            raise RetryableError(text) from error
+        return False
 
     async def publish(
         self,

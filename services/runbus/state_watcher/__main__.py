@@ -1,16 +1,18 @@
-"""Wiring of the state-watcher: lease, feed, watches, work queue."""
+"""Wiring of the state-watcher: deadline commands; and lease, feed, watches, work queue."""
 
 from __future__ import annotations
 
 import asyncio
 
 from runbus.contracts import labels
+from runbus.contracts.streams import DEADLINE_CONSUMER
 from runbus.contracts.transitions import Publisher
 from runbus.runtime import kube
 from runbus.runtime.leases import Lease
 from runbus.runtime.livefeed import LiveFeed
 from runbus.runtime.service import Service, main
 from runbus.runtime.workqueue import WorkQueue
+from runbus.state_watcher.changing import ChangeHandler
 from runbus.state_watcher.config import WatcherConfig
 from runbus.state_watcher.decide import Rules
 from runbus.state_watcher.handler import Handler
@@ -22,7 +24,15 @@ ALL_SHARDS = labels.SHARD
 
 
 async def run(service: Service[WatcherConfig]) -> None:
-    """Own all shards while the lease is ours; look after their runs."""
+    """Carry out deadline commands; own all shards while the lease is ours."""
+    changes = ChangeHandler(service.run_log, service.clock)
+    inbox = service.inbox(DEADLINE_CONSUMER, in_hand_max=service.config.in_hand_max)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(inbox.run(changes.handle, service.stopping))
+        tasks.create_task(_own_while_held(service))
+
+
+async def _own_while_held(service: Service[WatcherConfig]) -> None:
     config, health = service.config, service.health
     owner = config.instance or service.bus.new_inbox()
     lease = Lease(service.bus, Publisher.STATE_WATCHER.value, owner, service.clock, service.log)

@@ -19,3 +19,4 @@ class WatcherConfig(KubeConfig, frozen=True, kw_only=True):
         float, Meta(description="as the aborter's own setting of that name", gt=0)
     ] = 300.0
     workers: Annotated[int, Meta(description="runs looked at at once", ge=1)] = 64
+    in_hand_max: Annotated[int, Meta(description="commands in hand at once", ge=1)] = 64

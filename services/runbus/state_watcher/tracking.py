@@ -39,7 +39,11 @@ class Tracked(Struct, kw_only=True):
         if known is None or known.status.attempt != record.status.attempt:
             self.launched_at = self.absent_at = self.confirmed_at = None
             self.foreign = False
-        if known is None or known.status.state is not record.status.state:
+        if (
+            known is None
+            or known.status.state is not record.status.state
+            or record.event_type == EventType.DEADLINE_CHANGED.value
+        ):
             self.abort_asked_at = None
         if record.event_type == EventType.LAUNCHED.value:
             self.launched_at = now

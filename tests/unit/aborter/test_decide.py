@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbus.aborter.decide import abort_order, force, is_left, judge, withdrawn
-from runbus.aborter.model import Drop, Force, NodeView, Store, Unknown, Verdict, Wait
+from runbus.aborter.model import Drop, Force, NodeView, Store, Verdict
 from runbus.contracts.commands import AbortRun
 from runbus.contracts.states import FINAL_STATES, RunState
 from runbus.contracts.status import AbortCause, RunStatus
@@ -34,8 +34,8 @@ def by_threshold(**fields: Any) -> AbortRun:
     return AbortRun(**(values | fields))
 
 
-def verdict(command: AbortRun, status: RunStatus | None, *, now: float = 100) -> Verdict:
-    return judge(command, status, 7, asked_by="/client", asked_at=at(90), now=at(now))
+def verdict(command: AbortRun, status: RunStatus, *, now: float = 100) -> Verdict:
+    return judge(command, status, 7, asked_by="/client", now=at(now))
 
 
 def aborting(*, by_user: bool, state: RunState = RunState.RUNNING) -> RunStatus:
@@ -85,11 +85,6 @@ def test_a_second_user_abort_changes_nothing() -> None:
 
 def test_a_thresholds_abort_never_goes_over_another() -> None:
     assert verdict(by_threshold(), aborting(by_user=False)) == Drop("run is aborting")
-
-
-def test_a_run_that_nobody_knows_is_waited_for_half_a_minute() -> None:
-    assert verdict(USER, None, now=119) == Wait()
-    assert verdict(USER, None, now=120) == Unknown()
 
 
 def test_an_unnamed_user_is_named_by_the_clients_identity() -> None:

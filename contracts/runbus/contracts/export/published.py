@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from runbus.contracts import subjects
-from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
+from runbus.contracts.commands import AbortRun, ChangeDeadline, CleanUpObjects, KeepEvidence
 from runbus.contracts.document import RunDocument
 from runbus.contracts.events import EVENT_STRUCTS
 from runbus.contracts.evidence import RunEvidence
@@ -60,6 +60,12 @@ COMMANDS: tuple[Command, ...] = (
         body=Body("abort-run.v1", AbortRun),
         senders=(CLIENT, _WATCHER),
         receiver=_ABORTER,
+    ),
+    Command(
+        verb=subjects.DEADLINE,
+        body=Body("change-deadline.v1", ChangeDeadline),
+        senders=(CLIENT,),
+        receiver=_WATCHER,
     ),
     Command(
         verb=subjects.CLEANUP,
