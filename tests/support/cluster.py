@@ -64,8 +64,8 @@ class LocalClusterProcess:
     ) -> None:
         await self.stop()
 
-    async def start(self) -> None:
-        """Start it and wait until it serves; raises ClusterNotReadyError."""
+    async def launch(self) -> None:
+        """Start the process; does not wait for anything."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with self.error_output.open("ab") as stderr:
             self._process = await asyncio.create_subprocess_exec(
@@ -79,6 +79,11 @@ class LocalClusterProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
             )
+
+    async def start(self) -> None:
+        """Start it and wait until it serves; raises ClusterNotReadyError."""
+        await self.launch()
+        assert self._process is not None
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(READY_LIMIT_S):

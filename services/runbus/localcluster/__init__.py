@@ -6,9 +6,11 @@ containers as local processes, so that nothing else in runbus has a special case
 
 Started as ``python -m runbus.localcluster --dir DIR``. It prints one JSON line
 ``{"url": ..., "kubeconfig": ...}`` on stdout once it serves; SIGTERM stops it and its processes.
+It is three processes: a supervisor, the API server and its agents; each may be killed.
 
-Owns: the folder DIR (kubeconfig, server.json with port and token, groups/ with the process groups
-that run, pods/, claims/, logs/). Nothing else may write there.
+Owns: the folder DIR (kubeconfig, server.json with port and token, objects/ with the API's
+journal, {api,agents}.pid, groups/ with the process groups that run, pods/, claims/, logs/).
+Nothing else may write there.
 
 Layers, each importing only what stands above it:
 
@@ -19,11 +21,12 @@ Layers, each importing only what stands above it:
 - ``scheduler``, ``runner``, ``janitor``: plain API clients, as kube-scheduler, a kubelet and
   kube-controller-manager are. They share no memory with ``api``, so that the same runner can
   serve a real control plane.
+- ``parts``: the processes, and the wiring of each.
 
-Invariants: resourceVersions never go backwards, also over restarts (they start from the clock);
-no container outlives the cluster (a guardian kills process groups when the cluster is killed,
-and the next start kills what is left, after comparing process start times); every queue, history
-and log file has a maximum.
+Invariants: resourceVersions never go backwards, also over restarts; objects, address and token
+survive a restart of the API server, the watch history does not (410); no container outlives the
+cluster (a guardian kills process groups when the runner is killed, and the next start kills what
+is left, after comparing process start times); every queue, history and log file has a maximum.
 
 Containers are processes of this machine, not containers. What that means for a pod:
 

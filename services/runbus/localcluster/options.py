@@ -43,6 +43,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: bool = True
     runner: bool = True
     log_level: str = "info"
+    part: str = "all"
+    supervised: bool = False
+    restart_delay_s: float = 0.2
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> Options:
@@ -131,6 +134,20 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         help="run the node that runs pods",
     )
     add(
+        "--part",
+        choices=("all", "api", "agents"),
+        default="all",
+        help="run one part in this process: the API server, or its agents (scheduler, runner, "
+        "janitor); all: supervise both",
+    )
+    add(
+        "--restart-delay-s",
+        type=_seconds,
+        default=0.2,
+        help="how long a part that died stays away",
+    )
+    add("--supervised", action="store_true", help=argparse.SUPPRESS)
+    add(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="info",
@@ -216,6 +233,11 @@ class ServerIdentity(msgspec.Struct, frozen=True):
 
     token: str
     port: int
+
+
+def address_of(host: str, port: int) -> str:
+    """The URL of an API server."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 TOKEN_PREFIX = "/token/"  # noqa: S105 - the start of a path

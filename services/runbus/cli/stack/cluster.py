@@ -22,7 +22,7 @@ class _Serving(msgspec.Struct):
 
 
 class ClusterProcess(Process):
-    """`python -m runbus.localcluster`. Started again it keeps its address, not its objects."""
+    """`python -m runbus.localcluster`. Started again it has its address and its objects."""
 
     def __init__(
         self, folder: Path, *, owner: Owner, log: Path, options: Sequence[str] = ()

@@ -13,6 +13,7 @@ from yarl import URL
 
 from runbus.localcluster.api.discovery import discovery, known_group_version
 from runbus.localcluster.api.faults import Fault, Faults
+from runbus.localcluster.api.journal import JournalError
 from runbus.localcluster.api.operations import Operations
 from runbus.localcluster.api.pod_logs import PodLogs
 from runbus.localcluster.api.queries import (
@@ -78,6 +79,8 @@ class ApiServer:
             return await self._dispatch(request)
         except ApiError as error:
             return _refusal(error)
+        except JournalError as error:
+            return _refusal(ApiError(500, "InternalError", f"Internal error occurred: {error}"))
         except web.HTTPRequestEntityTooLarge:
             return _refusal(too_large(MAX_BODY_BYTES))
 

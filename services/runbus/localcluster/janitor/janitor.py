@@ -58,8 +58,11 @@ class Janitor:
                 for task in (self._tidy_nodes, self._tidy_namespaces):
                     try:
                         await task()
-                    except (RequestRefused, ServerUnreachableError) as error:
+                    except RequestRefused as refusal:
+                        _log.debug("will try again", what=task.__name__, why=str(refusal))
+                    except ServerUnreachableError as error:
                         _log.debug("will try again", what=task.__name__, why=str(error))
+                        self._nothing_was_heard()
                 try:
                     async with asyncio.timeout(_RETRY_S):
                         await self._wake.wait()
@@ -86,6 +89,11 @@ class Janitor:
 
     def _namespace_removed(self, namespace: Namespace) -> None:
         self._leaving.pop(namespace.metadata.name, None)
+
+    def _nothing_was_heard(self) -> None:
+        """Without an API server no heartbeat could come: nobody's silence counts."""
+        now_s = self._now_s()
+        self._heard = {name: (beat, now_s) for name, (beat, _) in self._heard.items()}
 
     async def _tidy_nodes(self) -> None:
         now_s = self._now_s()

@@ -19,6 +19,7 @@ from runbus.localcluster.client import (
 from runbus.localcluster.recorder import About
 from runbus.localcluster.rules.shapes import Container, Pod
 from runbus.localcluster.rules.timestamps import from_time
+from runbus.localcluster.runner.adoption import adopted_views
 from runbus.localcluster.runner.context import RunnerContext
 from runbus.localcluster.runner.processes import RunningProcess
 from runbus.localcluster.runner.references import References
@@ -33,6 +34,7 @@ from runbus.localcluster.runner.states import (
 from runbus.localcluster.runner.volumes import MountProblem, PodFolder
 
 JsonObject = dict[str, Any]
+_ENDED = ("Succeeded", "Failed")
 _RETRY_S = 0.2
 _RETRY_MAX_S = 5.0
 _log = structlog.get_logger("runner")
@@ -53,6 +55,7 @@ class PodWorker:
         self._dirty = asyncio.Event()
         self._gone = False
         self._finished = False
+        self._over = False
         self._failure = ("", "")
         self._kill_at_s: float | None = None
         self._sent: JsonObject = {}
@@ -112,7 +115,7 @@ class PodWorker:
         async with asyncio.TaskGroup() as group:
             reporter = group.create_task(self._report_for_ever())
             stopper = group.create_task(self._stop_on_demand())
-            if self._failure[0] == "":
+            if not self._over and self._failure[0] == "":
                 await run_containers(self)
             self._containers_done.set()
             self._finished = True
@@ -122,38 +125,16 @@ class PodWorker:
         await self._confirm_deletion()
 
     def _adopt(self) -> None:
-        """A pod that ran before this runner started: its processes are gone."""
+        """Take over a pod that ran before this runner started: its processes are gone."""
         known = self.pod.status.start_time
         if known:
             self._started_s = from_time(known)
-        shown = {
-            each.get("name"): each
-            for each in [
-                *(self.pod.status.init_container_statuses or ()),
-                *(self.pod.status.container_statuses or ()),
-            ]
-        }
         now_s = self.context.now_s()
-        for container in self.every_container:
-            state = (shown.get(container.name) or {}).get("state") or {}
-            if "running" in state:
-                lost = Terminated(
-                    137,
-                    "ContainerStatusUnknown",
-                    from_time(state["running"]["startedAt"]),
-                    now_s,
-                    "The container could not be located when the pod was terminated",
-                )
-                self.views[container.name] = ContainerView(lost)
-            elif "terminated" in state:
-                old = state["terminated"]
-                ended = Terminated(
-                    int(old.get("exitCode", 0)),
-                    str(old.get("reason", "")),
-                    from_time(old["startedAt"]) if old.get("startedAt") else now_s,
-                    from_time(old["finishedAt"]) if old.get("finishedAt") else now_s,
-                )
-                self.views[container.name] = ContainerView(ended)
+        for name, view in adopted_views(self.pod.status, now_s).items():
+            if name in self.views:
+                self.views[name] = view
+        # an ended pod stays as it is, whatever its restart policy
+        self._over = self.pod.status.phase in _ENDED
 
     async def prepare_volumes(self) -> bool:
         """Set up the pod's volumes, however long it takes; False when it is to stop."""
@@ -254,7 +235,7 @@ class PodWorker:
                 return
 
     async def _report(self) -> None:
-        if self._gone or (self.stopping.is_set() and not self._ever_started()):
+        if self._over or self._gone or (self.stopping.is_set() and not self._ever_started()):
             return
         previous = {each["type"]: each for each in self._sent.get("conditions", ())}
         if not previous:

@@ -16,6 +16,7 @@ from runbus.localcluster.store.history import EventType, History, Stored, WatchE
 
 JsonObject = dict[str, Any]
 Key = tuple[str, str]
+Record = Callable[[Resource, EventType, Stored], None]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -71,13 +72,25 @@ def _reversioned(stored: Stored, version: int) -> Stored:
     return Stored(stored.key, version, obj, _encode(obj))
 
 
+def _unrecorded(_resource: Resource, _kind: EventType, _stored: Stored) -> None:
+    """Keep nothing: the objects live as long as this process."""
+
+
 class ObjectStore:
-    """All collections under one resourceVersion, which starts at ``first_version``."""
+    """All collections under one resourceVersion, which starts at ``first_version``.
+
+    ``record`` is told of every change before anybody can see it; where it raises, nothing changes.
+    """
 
     def __init__(
-        self, resources: tuple[Resource, ...], first_version: int, history_size: int
+        self,
+        resources: tuple[Resource, ...],
+        first_version: int,
+        history_size: int,
+        record: Record = _unrecorded,
     ) -> None:
         self.version = first_version
+        self._record = record
         self._collections = {
             each: Collection(each, History(history_size, first_version)) for each in resources
         }
@@ -85,6 +98,14 @@ class ObjectStore:
     def collection(self, resource: Resource) -> Collection:
         """The objects of one kind."""
         return self._collections[resource]
+
+    def restore(self, resource: Resource, version: int, obj: JsonObject) -> None:
+        """Put back an object of an earlier life: no event, no new version, not recorded."""
+        collection = self._collections[resource]
+        meta = obj["metadata"]
+        key = (meta.get("namespace", ""), meta["name"])
+        collection.objects[key] = Stored(key, version, obj, _encode(obj))
+        bisect.insort(collection.keys, key)
 
     def find(self, resource: Resource, namespace: str, name: str) -> Stored | None:
         """The stored version, if there is one."""
@@ -115,6 +136,7 @@ class ObjectStore:
         if key in collection.objects:
             raise already_exists(resource, meta["name"])
         stored = self._versioned(key, obj)
+        self._record(resource, EventType.ADDED, stored)
         collection.objects[key] = stored
         bisect.insort(collection.keys, key)
         self._publish(collection, EventType.ADDED, stored, None)
@@ -126,6 +148,7 @@ class ObjectStore:
             return old
         collection = self._collections[resource]
         stored = self._versioned(old.key, obj)
+        self._record(resource, EventType.MODIFIED, stored)
         collection.objects[old.key] = stored
         self._publish(collection, EventType.MODIFIED, stored, old)
         return stored
@@ -134,6 +157,7 @@ class ObjectStore:
         """Remove an object; its last version gets a resourceVersion of its own."""
         collection = self._collections[resource]
         stored = self._versioned(old.key, old.obj)
+        self._record(resource, EventType.DELETED, stored)
         del collection.objects[old.key]
         del collection.keys[bisect.bisect_left(collection.keys, old.key)]
         self._publish(collection, EventType.DELETED, stored, old)
