@@ -1,4 +1,4 @@
-"""Wiring of the scheduler: limits, lease, feed, rounds."""
+"""Wiring of the scheduler: limits, lease, feed, rounds, sweeps."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runbus.runtime.workqueue import WorkQueue
 from runbus.scheduler.config import SchedulerConfig
 from runbus.scheduler.handler import ROUND, Handler
 from runbus.scheduler.model import Limits
+from runbus.scheduler.sweeping import Sweeper
 
 
 async def run(service: Service[SchedulerConfig]) -> None:
@@ -37,6 +38,9 @@ async def _schedule(service: Service[SchedulerConfig], lease: Lease, limits: Lim
     queue = WorkQueue(service.clock, service.log)
     handler = Handler(service.run_log, queue, limits, service.clock, service.log)
     feed = LiveFeed(service.bus, None, service.log)
+    sweeper = Sweeper(
+        service.bus, service.clock, service.log, retention_days=service.config.retention_days
+    )
     service.health.add("feed", feed.ready_problem)
     async with asyncio.TaskGroup() as tasks:
         background = [
@@ -44,6 +48,7 @@ async def _schedule(service: Service[SchedulerConfig], lease: Lease, limits: Lim
             tasks.create_task(lease.keep(service.stopping)),
         ]
         await feed.loaded.wait()
+        background.append(tasks.create_task(sweeper.run(service.config.sweep_every_s)))
         queue.add(ROUND)
         await queue.run(handler.round, service.stopping, workers=1)
         for task in background:

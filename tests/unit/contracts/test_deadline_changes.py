@@ -15,12 +15,12 @@ from support.runs import a_status, at, limits
 
 def running(**fields: Any) -> RunStatus:
     """Return a run that has run since second 100, with an hour for it."""
-    return a_status(
-        **(
-            {"state": RunState.RUNNING, "since": at(100), "thresholds": limits(running=3600)}
-            | fields
-        )
-    )
+    values: dict[str, Any] = {
+        "state": RunState.RUNNING,
+        "since": at(100),
+        "thresholds": limits(running=3600),
+    }
+    return a_status(**(values | fields))
 
 
 def asked(
