@@ -11,13 +11,12 @@ from runbus.aborter.deleting import Deleter
 from runbus.aborter.handler import AbortHandler
 from runbus.contracts.streams import ABORT_CONSUMER, CLEANUP_CONSUMER, EVIDENCE_CONSUMER
 from runbus.contracts.transitions import Publisher
-from runbus.runtime import kube
 from runbus.runtime.service import Service, main
 
 
 async def run(service: Service[AborterConfig]) -> None:
     """Carry out aborts and clean-ups until told to stop."""
-    connection = await kube.connect(service.config)
+    connection = await service.connect_kube(service.config)
     try:
         await _abort(service, Cluster(connection))
     finally:

@@ -6,13 +6,12 @@ from runbus.contracts.streams import LAUNCH_CONSUMER
 from runbus.contracts.transitions import Publisher
 from runbus.pod_launcher.config import LauncherConfig
 from runbus.pod_launcher.handler import Handler
-from runbus.runtime import kube
 from runbus.runtime.service import Service, main
 
 
 async def run(service: Service[LauncherConfig]) -> None:
     """Launch admitted runs until told to stop."""
-    cluster = await kube.connect(service.config)
+    cluster = await service.connect_kube(service.config)
     try:
         handler = Handler(service.run_log, cluster, service.clock, service.log)
         inbox = service.inbox(LAUNCH_CONSUMER, in_hand_max=service.config.in_hand_max)

@@ -21,13 +21,14 @@ from msgspec import Struct
 from runbus.contracts.streams import consumer
 from runbus.contracts.transitions import Publisher
 from runbus.runtime import config as settings
-from runbus.runtime import logs
+from runbus.runtime import kube, logs
 from runbus.runtime.clock import Clock, SystemClock
-from runbus.runtime.config import ConfigError, ServiceConfig
+from runbus.runtime.config import ConfigError, KubeConfig, ServiceConfig
 from runbus.runtime.deadletters import DeadLetters
 from runbus.runtime.errors import FatalError
 from runbus.runtime.health import Health
 from runbus.runtime.inbox import Inbox
+from runbus.runtime.kube import Kube
 from runbus.runtime.logs import Log
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog
@@ -44,7 +45,10 @@ SILENT_FATAL_S = 60.0
 
 
 class Service(Struct, Generic[T]):
-    """What a service's own `run` gets: its settings and everything connected."""
+    """What a service's own `run` gets: its settings and everything connected.
+
+    Kubernetes is connected to by those that need it, with `connect_kube`.
+    """
 
     publisher: Publisher
     config: T
@@ -55,6 +59,7 @@ class Service(Struct, Generic[T]):
     run_log: RunLog
     dead_letters: DeadLetters
     stopping: asyncio.Event
+    connect_kube: Callable[[KubeConfig], Awaitable[Kube]] = kube.connect
 
     def inbox(self, consumer_name: str, *, in_hand_max: int) -> Inbox:
         """Return the inbox of one durable consumer, with its readiness check."""
@@ -144,21 +149,26 @@ async def _serve(
         if config.health_file:
             await asyncio.to_thread(_write_address, config, port)
         log.info("started", health_port=port, bus=bus.url)
-        exit_code = 0
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                beat = tasks.create_task(health.beat())
-                watchdog = tasks.create_task(_watch_bus(service))
-                work = tasks.create_task(_work(service, run))
-                await work
-                beat.cancel()
-                watchdog.cancel()
-        except* ConfigError as group:
-            log.error("settings that cannot be used", error=_first(group))
-            exit_code = 2
-        except* (FatalError, BusError) as group:
-            log.error("cannot go on", error=_first(group))
-            exit_code = 1
+        return await live(service, run)
+
+
+async def live(service: Service[T], run: Callable[[Service[T]], Awaitable[None]]) -> int:
+    """Run a service that is connected to its end; return its exit code."""
+    exit_code = 0
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            beat = tasks.create_task(service.health.beat())
+            watchdog = tasks.create_task(_watch_bus(service))
+            work = tasks.create_task(_work(service, run))
+            await work
+            beat.cancel()
+            watchdog.cancel()
+    except* ConfigError as group:
+        service.log.error("settings that cannot be used", error=_first(group))
+        exit_code = 2
+    except* (FatalError, BusError) as group:
+        service.log.error("cannot go on", error=_first(group))
+        exit_code = 1
     return exit_code
 
 

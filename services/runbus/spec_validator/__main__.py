@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from runbus.contracts import subjects
 from runbus.contracts.streams import SUBMIT_CONSUMER
 from runbus.contracts.transitions import Publisher
-from runbus.runtime import kube
 from runbus.runtime.config import ConfigError
 from runbus.runtime.service import Service, main
 from runbus.runtime.settings import read_defaults
@@ -49,7 +48,7 @@ async def _priority_classes(
         yield classes
         return
     try:
-        cluster = await kube.connect(service.config)
+        cluster = await service.connect_kube(service.config)
     except ConfigError as error:
         service.log.warning("no cluster to ask for priority classes", reason=str(error))
         yield classes

@@ -37,7 +37,7 @@ async def _own_while_held(service: Service[WatcherConfig]) -> None:
     owner = config.instance or service.bus.new_inbox()
     lease = Lease(service.bus, Publisher.STATE_WATCHER.value, owner, service.clock, service.log)
     health.add("lease", lease.ready_problem)
-    cluster = await kube.connect(config)
+    cluster = await service.connect_kube(config)
     health.complete()
     try:
         if await lease.acquire(service.stopping):
