@@ -28,7 +28,7 @@ class TwoColumns(PlainFormatter):
         lines = [f"{title}:"]
         for names, text in rows:
             lines += _row(names, text, left, width)
-        console.print("\n".join([*lines, ""]), highlight=False, markup=False, soft_wrap=True)
+        _print(console, lines)
 
     def render_description(
         self, console: Console, options: ConsoleOptions, description: object
@@ -38,15 +38,20 @@ class TwoColumns(PlainFormatter):
         for paragraph in _plain(description).split("\n\n"):
             lines = textwrap.wrap(paragraph, width, break_on_hyphens=False)
             if lines:
-                console.print(
-                    "\n".join([*lines, ""]), highlight=False, markup=False, soft_wrap=True
-                )
+                _print(console, lines)
+
+
+def _print(console: Console, lines: list[str]) -> None:
+    text = "\n".join([*lines, ""])
+    console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _plain(shown: object) -> str:
     """Return the text of whatever cyclopts hands to a formatter."""
     page = io.StringIO()
-    Console(file=page, width=10_000, no_color=True, highlight=False, markup=False).print(shown)
+    Console(
+        file=page, width=10_000, no_color=True, highlight=False, markup=False, emoji=False
+    ).print(shown)
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip()
 
 

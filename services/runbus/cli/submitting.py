@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from runbus.cli.connection import connected
-from runbus.cli.documents import Document, read_documents
+from runbus.cli.documents import Document
 from runbus.cli.exits import Exit
 from runbus.cli.options import Format
 from runbus.cli.output import printing
 from runbus.cli.output.tables import table
 from runbus.cli.output.violations import refusal, violation_lines
 from runbus.cli.problems import CliError
-from runbus.cli.running import limited
+from runbus.cli.running import detached, limited, run_async
+from runbus.cli.setting_flags import SubmitFlags
+from runbus.cli.timeouts import timeout_of
 from runbus.cli.waiting import wait_and_tell, worst
 from runbus.cli.watching import Watching
 from runbus.contracts.replies import SubmitReply
@@ -38,9 +40,8 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class Submitting(Struct, kw_only=True):
-    """What is submitted, and what happens then. `refs` fills as runs become known."""
+    """How documents are submitted, and what happens then. `refs` fills as runs become known."""
 
-    files: tuple[str, ...]
     key: str | None
     is_waiting: bool
     is_watching: bool
@@ -48,30 +49,33 @@ class Submitting(Struct, kw_only=True):
     timeout_s: float | None
     output: Format
     with_headers: bool
-    nats_url: str | None
     refs: list[str] = []
 
-    async def run(self) -> Exit:
+    async def run(self, client: Client, documents: Sequence[Document]) -> Exit:
         """Submit, tell, and follow if asked to."""
-        documents = read_documents(self.files)
         if self.key is not None and len(documents) != 1:
             raise CliError(
                 f"--key names one run, and there are {len(documents)} documents",
                 way_out="submit them one by one, each with its own key",
             )
-        async with connected(self.nats_url) as client:
-            told: list[Told] = []
-            for document in documents:
-                told.append(await self._submit(client, document))
-            accepted = [each for each in told if each.reply.accepted]
-            self.refs.extend(f"{each.reply.project}/{each.reply.run_id}" for each in accepted)
-            self._tell(told)
-            fates = [Exit.REFUSED for each in told if not each.reply.accepted]
-            if accepted and (self.is_waiting or self.is_watching):
-                async with limited(self.timeout_s, ", ".join(self.refs)):
-                    runs = [await _run_of(client, each) for each in accepted]
-                    fates.append(await self._follow(client, runs))
+        told: list[Told] = []
+        for document in documents:
+            told.append(await self._submit(client, document))
+        accepted = [each for each in told if each.reply.accepted]
+        self.refs.extend(f"{each.reply.project}/{each.reply.run_id}" for each in accepted)
+        self._tell(told)
+        fates = [Exit.REFUSED for each in told if not each.reply.accepted]
+        if accepted and (self.is_waiting or self.is_watching):
+            async with limited(self.timeout_s, ", ".join(self.refs)):
+                runs = [await _run_of(client, each) for each in accepted]
+                fates.append(await self._follow(client, runs))
         return worst(fates)
+
+    def if_interrupted(self) -> str:
+        """Return what Ctrl-C answers."""
+        if len(self.refs) == 1:
+            return detached(self.refs[0])
+        return "detached, the runs go on: runbus list -w" if self.refs else "nothing was awaited"
 
     async def _submit(self, client: Client, document: Document) -> Told:
         if document.violations:
@@ -118,7 +122,7 @@ class Submitting(Struct, kw_only=True):
     async def _follow(self, client: Client, runs: Sequence[tuple[str, str]]) -> Exit:
         if not self.is_watching:
             return await wait_and_tell(client, runs, self.output)
-        watching = Watching(nats_url=self.nats_url, output=self.output)
+        watching = Watching(nats_url=None, output=self.output)
         if len(runs) == 1:
             return await watching.run(client, *runs[0])
         return worst(await watching.several(client, runs))
@@ -143,6 +147,56 @@ class Submitting(Struct, kw_only=True):
         for each in told:
             for line in _talk(each):
                 printing.say(line)
+
+
+def submitting_of(flags: SubmitFlags) -> Submitting:
+    """Return what the arguments ask for.
+
+    Raises:
+        CliError: they cannot be used together, or a time cannot be read.
+
+    """
+    return Submitting(
+        key=flags.key,
+        is_waiting=flags.wait,
+        is_watching=flags.watch,
+        with_verdict=not flags.no_verdict,
+        timeout_s=timeout_of(flags.timeout),
+        output=flags.output,
+        with_headers=not flags.no_headers,
+    )
+
+
+def submit_documents(documents: Sequence[Document], flags: SubmitFlags) -> Exit:
+    """Submit documents, or print them if that is all that was asked for; returns the worst fate."""
+    submitting = submitting_of(flags)
+    if flags.dry_run:
+        return show_documents(documents, flags.output)
+
+    async def work() -> Exit:
+        async with connected(flags.nats_url) as client:
+            return await submitting.run(client, documents)
+
+    return run_async(work(), if_interrupted=submitting.if_interrupted)
+
+
+def show_documents(documents: Sequence[Document], output: Format) -> Exit:
+    """Print documents as they would be sent; says whether all could be read."""
+    readable = [each for each in documents if not each.violations]
+    match output:
+        case "json":
+            for each in readable:
+                printing.out(printing.json_text(each.raw))
+        case "jsonl":
+            printing.out("".join(printing.json_line(each.raw) for each in readable))
+        case _:
+            printing.out("---\n".join(printing.yaml_text(each.raw) for each in readable))
+    for each in documents:
+        if each.violations:
+            printing.say(f"error: {refusal(each.place, each.violations)}")
+            for line in violation_lines(each.violations):
+                printing.say(line)
+    return Exit.DONE if len(readable) == len(documents) else Exit.REFUSED
 
 
 async def _run_of(client: Client, told: Told) -> tuple[str, str]:

@@ -3,117 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.commands import Command
+from support.ups import Up, a_document, is_there, processes_of, wait_until
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.timeout(180),
     pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes in /proc"),
 ]
-
-START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 30.0
-
-HELLO = """
-project: nlp
-name: {name}
-kind: job
-image: {image}
-command: python
-args: [-c, "import time; print('hello', flush=True); time.sleep({seconds}); print('bye')"]
-state_thresholds: {{image_pull_backoff: 2s, running: 60s}}
-"""
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Wait for something that other processes do; says whether it came."""
-    give_up_at = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > give_up_at:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-class Up:
-    """A `runbus up` of its own, in a folder of its own."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.folder = folder
-        self.ready_file = folder / "ready.json"
-        self.environment = {"RUNBUS_STATE_DIR": str(folder / "state")}
-        inherited = {key: text for key, text in os.environ.items() if not key.startswith("RUNBUS_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "runbus.cli", "up", "--ready-file", self.ready_file, *arguments],
-            env={**inherited, **self.environment, "TMPDIR": str(folder)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert wait_until(
-            lambda: self.ready_file.exists() or self.process.poll() is not None, START_TIMEOUT_S
-        )
-        assert self.process.poll() is None, self.process.communicate()[1]
-        self.command = Command(self.environment)
-
-    @property
-    def ready(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.ready_file.read_bytes())
-        return found
-
-    def pids(self) -> list[int]:
-        return [each["pid"] for each in self.ready["processes"].values()]
-
-    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
-        """End it; returns its exit code and what it said."""
-        self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=STOP_TIMEOUT_S)
-        return self.process.returncode, said
-
-
-def is_there(pid: int) -> bool:
-    """Say whether a process exists and is not merely waiting to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def processes_of(folder: Path) -> list[Path]:
-    """Return the processes that have a folder on their command line."""
-    return [path for path in Path("/proc").glob("[0-9]*") if _names(path, folder)]
-
-
-def _names(process: Path, folder: Path) -> bool:
-    try:
-        return str(folder).encode() in (process / "cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up(tmp_path_factory.mktemp("up"), "--persist", str(tmp_path_factory.mktemp("kept")))
-    yield running
-    pids = running.pids()
-    code, said = running.stop()
-    assert code == 0, said
-    assert not any(is_there(pid) for pid in pids)
-
-
-def a_document(name: str, *, seconds: float = 0.5, image: str = "python:3.12") -> str:
-    return HELLO.format(name=name, seconds=seconds, image=image)
 
 
 async def test_a_document_from_stdin_runs_to_its_end_and_its_log_can_be_read(up: Up) -> None:

@@ -1,0 +1,88 @@
+"""Runs that are described on the command line: `--set`, flags for settings, `--dry-run`, `rerun`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.commands import Command
+from support.ups import Up, a_document
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes in /proc"),
+]
+
+FLAGS = ("-p", "nlp", "-i", "python:3.12")
+
+
+async def test_a_run_can_be_submitted_without_a_file(up: Up) -> None:
+    done = await up.command(
+        *("submit", *FLAGS, "-n", "flags", "--env", "WHO=world", "--param", "greeting=hello"),
+        *("--cpu", "100m", "--threshold", "running=60s", "--label", "team=a", "--wait"),
+        *("--", "python", "-c", "import os, sys; print(sys.argv[1], os.environ['WHO'])"),
+        "{greeting}",
+    )
+    assert done.code == 0, done.err
+    assert (await up.command("logs", "flags")).out == "hello world\n"
+
+
+async def test_what_flags_say_wins_over_the_file_and_set_wins_over_flags(up: Up) -> None:
+    done = await up.command(
+        *("submit", "-f", "-", "--dry-run", "-o", "json", "-n", "flagged"),
+        *("--threshold", "running=5s", "--set", "state_thresholds.running=9s"),
+        *("--set", "args[1]=print(1)", "--set-string", "labels.version=1.10"),
+        stdin=a_document("filed"),
+    )
+    assert done.code == 0, done.err
+    document = done.json
+    assert document["name"] == "flagged"
+    assert document["args"] == ["-c", "print(1)"]
+    assert document["state_thresholds"] == {"image_pull_backoff": "2s", "running": "9s"}
+    assert document["labels"] == {"version": "1.10"}
+
+
+async def test_a_mistake_in_set_is_told_by_the_verdict_with_its_path(up: Up) -> None:
+    done = await up.command(
+        "submit", "-f", "-", "--set", "resources.requests.cpu=much", stdin=a_document("wrong")
+    )
+    assert done.code == 3
+    assert "/resources/requests/cpu" in done.err
+
+
+async def test_a_dry_run_needs_no_bus_and_what_it_prints_can_be_submitted(tmp_path: Path) -> None:
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path), "RUNBUS_NATS_URL": "nats://127.0.0.1:1"})
+    printed = await command("submit", "--dry-run", *FLAGS, "-n", "dry", "--retry-on", "user")
+    assert printed.code == 0, printed.err
+    assert (await command("lint", "-f", "-", stdin=printed.out)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("submit",), "there is nothing to submit"),
+        (("submit", "--set", "image"), "there is no `=`"),
+        (("submit", *FLAGS, "--env", "A"), "write it as NAME=VALUE"),
+        (("submit", "-f", "{file}", "--set", "args[9]=x"), "the next one is args[0]"),
+        (("submit", "-f", "{file}", "--set", "image.tag=3"), "set image as a whole"),
+        (("submit", "{file}"), "give each file as -f FILE"),
+    ],
+)
+async def test_arguments_that_lead_nowhere_are_wrong_usage_with_the_way_out(
+    arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("project: nlp\nname: x\nkind: job\nimage: x:1\nargs: []\n")
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path)})
+    done = await command(*(each.format(file=file) for each in arguments))
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+
+
+async def test_a_credential_in_plain_text_is_pointed_out(tmp_path: Path) -> None:
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path)})
+    done = await command("submit", "--dry-run", *FLAGS, "-n", "x", "-e", "HF_TOKEN=abc")
+    assert done.code == 0
+    assert "HF_TOKEN: --env-secret hides it" in done.err
