@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz` of a service.
+"""`/livez`, `/readyz` and `/metrics` of a service.
 
 Alive: the event loop turns. Ready: every named check passes, such as "the bus answers" or "the
 first list of pods is in". A failed check is named with its problem, in the answer and in the log.
@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from runbus.runtime.clock import Clock
+from runbus.runtime.metrics import CONTENT_TYPE, Metrics
 
 HEARTBEAT_S = 1.0
 HEARTBEAT_MISSED_S = 10.0
@@ -24,8 +25,9 @@ Check = Callable[[], str | None]
 class Health:
     """The checks of one process. A check returns its problem, or None."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, metrics: Metrics | None = None) -> None:
         self._clock = clock
+        self._metrics = metrics or Metrics()
         self._checks: dict[str, Check] = {}
         self._beat_at = clock.monotonic()
         self._is_complete = False
@@ -55,13 +57,16 @@ class Health:
         while True:
             self._beat_at = self._clock.monotonic()
             await asyncio.sleep(HEARTBEAT_S)
+            late_s = self._clock.monotonic() - self._beat_at - HEARTBEAT_S
+            self._metrics.loop_lag_s.set(max(late_s, 0.0))
 
     @asynccontextmanager
     async def serve(self, host: str, port: int) -> AsyncIterator[int]:
-        """Serve both endpoints within a block; gives the port."""
+        """Serve the three endpoints within a block; gives the port."""
         app = web.Application()
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._scrape)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
@@ -79,6 +84,10 @@ class Health:
     async def _readyz(self, _request: web.Request) -> web.Response:
         problems = self.problems()
         return _answer({"ready": not problems, "problems": problems}, not problems)
+
+    async def _scrape(self, _request: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE}
+        return web.Response(body=self._metrics.render(), headers=headers)
 
 
 def _answer(body: object, good: bool) -> web.Response:

@@ -20,6 +20,7 @@ from runbus.contracts.envelope import Envelope, EnvelopeError
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import FatalError, PoisonError, RetryableError
 from runbus.runtime.logs import Log
+from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
@@ -57,13 +58,21 @@ class Inbox:
     """One durable consumer's messages on their way to one handler."""
 
     def __init__(
-        self, bus: Bus, puller: Puller, log: Log, clock: Clock, *, set_aside: SetAside
+        self,
+        bus: Bus,
+        puller: Puller,
+        log: Log,
+        clock: Clock,
+        *,
+        set_aside: SetAside,
+        metrics: Metrics | None = None,
     ) -> None:
         self._bus = bus
         self._puller = puller
         self._log = log
         self._clock = clock
         self._set_aside = set_aside
+        self._metrics = metrics or Metrics()
 
     async def run(self, handler: Handler, stopping: asyncio.Event) -> None:
         """Handle messages until told to stop.
@@ -87,10 +96,19 @@ class Inbox:
             subject=delivery.subject, event_id=delivery.envelope.id, delivery=delivery.deliveries
         ):
             outcome, reason = await self._fate(handler, delivery)
-            took_ms = round((self._clock.monotonic() - started) * 1000, 1)
+            took_s = self._clock.monotonic() - started
+            took_ms = round(took_s * 1000, 1)
+            self._count(delivery, "handled" if reason is None else outcome, took_s)
             level = self._log.info if reason is None else self._log.warning
             extra = {} if reason is None else {"reason": reason}
             level("message handled", outcome=outcome, duration_ms=took_ms, **extra)
+
+    def _count(self, delivery: Delivery, fate: str, took_s: float) -> None:
+        consumer = self._puller.consumer
+        self._metrics.messages.labels(consumer, fate).inc()
+        self._metrics.message_s.labels(consumer).observe(took_s)
+        if delivery.deliveries > 1:
+            self._metrics.redeliveries.labels(consumer).inc()
 
     async def _fate(self, handler: Handler, delivery: Delivery) -> tuple[str, str | None]:
         """Handle one message and answer for it; return the outcome and, if bad, why."""
@@ -126,7 +144,7 @@ class Inbox:
             await self._answer(delivery, _nak(5.0))
             return "retried", f"cannot set aside ({error}): {reason}"
         await self._answer(delivery, ACK_TERMINATE)
-        return "set aside", reason
+        return "set_aside", reason
 
     async def _answer(self, delivery: Delivery, answer: bytes) -> None:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from runbus.runtime.config import ConfigError, KubeConfig
+from runbus.runtime.metrics import Metrics
 
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
@@ -77,8 +79,9 @@ _STATUS = msgspec.json.Decoder(_Status)
 class Kube:
     """One connection to an API server. Make it with `connect`."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Any, metrics: Metrics | None = None) -> None:
         self._api = api
+        self._metrics = metrics or Metrics()
         self._configuration = api.configuration
         self._session: aiohttp.ClientSession = api.rest_client.pool_manager
 
@@ -103,12 +106,15 @@ class Kube:
 
         """
         data = msgspec.json.encode(body) if body is not None else None
+        started = time.monotonic()
+        code = 0
         try:
             async with (
                 asyncio.timeout(timeout_s),
                 await self._open(method, path, query, data) as response,
             ):
                 content = await response.read()
+                code = response.status
                 if response.status >= 400:
                     raise error_of(response.status, content, response.headers)
                 return content
@@ -118,6 +124,9 @@ class Kube:
         except (aiohttp.ClientError, OSError) as error:
             text = f"{method} {path}: {type(error).__name__}: {error}"
             raise KubeUnavailableError(0, "Unreachable", text) from error
+        finally:
+            self._metrics.kube_requests.labels(method, str(code)).inc()
+            self._metrics.kube_request_s.labels(method).observe(time.monotonic() - started)
 
     @asynccontextmanager
     async def stream(
@@ -176,7 +185,7 @@ class Kube:
         await self._api.close()
 
 
-async def connect(config: KubeConfig) -> Kube:
+async def connect(config: KubeConfig, metrics: Metrics | None = None) -> Kube:
     """Connect to the API server that the settings name: kubeconfig, context, or in-cluster.
 
     Raises:
@@ -201,7 +210,7 @@ async def connect(config: KubeConfig) -> Kube:
         text = f"no usable Kubernetes configuration: {error} (set RUNBUS_KUBECONFIG)"
         raise ConfigError(text) from error
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
-    return Kube(kube_client.ApiClient(configuration=configuration))
+    return Kube(kube_client.ApiClient(configuration=configuration), metrics)
 
 
 def _is_in_cluster() -> bool:

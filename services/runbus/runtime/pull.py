@@ -40,7 +40,7 @@ class Puller:
     def __init__(self, bus: Bus, stream: str, consumer: str, *, in_hand_max: int) -> None:
         self._bus = bus
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._consumer = consumer
+        self.consumer = consumer
         self._in_hand_max = in_hand_max
         self._in_hand = 0
         self._requests: deque[_Request] = deque()
@@ -51,9 +51,14 @@ class Puller:
         self._generation = bus.generation
         self._problem: str | None = "has not been answered yet"
 
+    @property
+    def in_hand(self) -> int:
+        """How many messages wait for a handler, or are with one."""
+        return self._in_hand
+
     def ready_problem(self) -> str | None:
         """Return why messages cannot arrive; None while they can."""
-        return f"consumer {self._consumer}: {self._problem}" if self._problem else None
+        return f"consumer {self.consumer}: {self._problem}" if self._problem else None
 
     async def run(self, handle: Callable[[Msg], Awaitable[None]], stopping: asyncio.Event) -> None:
         """Pull until told to stop, then wait for the handlers in hand.

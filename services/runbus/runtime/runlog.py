@@ -21,6 +21,7 @@ from runbus.contracts.streams import EVENTS
 from runbus.contracts.transitions import Publisher, check_transition
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
+from runbus.runtime.metrics import Metrics
 from runbus.sdk.bus import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, Bus, StoredMessage
 from runbus.sdk.errors import (
     BusError,
@@ -58,10 +59,13 @@ class StaleError(Exception):
 class RunLog:
     """Reads and writes events of runs, for one publisher."""
 
-    def __init__(self, bus: Bus, publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self, bus: Bus, publisher: Publisher, clock: Clock, metrics: Metrics | None = None
+    ) -> None:
         self._bus = bus
         self._publisher = publisher
         self._clock = clock
+        self._metrics = metrics or Metrics()
 
     async def newest(self, project: str, run_id: str) -> RunRecord | None:
         """Return where a run stands, from the leader; None for a run nobody knows.
@@ -153,7 +157,14 @@ class RunLog:
         own_id = event_id(status.run_id, status.attempt, event_type, expected) + salt
         parent = traceparent or (before.traceparent if before is not None else None)
         trace = child_traceparent(parent, status.run_id, own_id)
-        sequence, found_stored = await self._store(event_type, event, own_id, expected, trace)
+        started = self._clock.monotonic()
+        try:
+            sequence, found_stored = await self._store(event_type, event, own_id, expected, trace)
+        except StaleError:
+            self._metrics.events.labels(event_type.value, "stale").inc()
+            raise
+        self._metrics.publish_s.observe(self._clock.monotonic() - started)
+        self._count(event_type, status, previous, found_stored=found_stored)
         return RunRecord(
             sequence=sequence,
             event_type=event_type.value,
@@ -162,6 +173,27 @@ class RunLog:
             traceparent=trace,
             found_stored=found_stored,
         )
+
+    def _count(
+        self,
+        event_type: EventType,
+        status: RunStatus,
+        previous: RunStatus | None,
+        *,
+        found_stored: bool,
+    ) -> None:
+        result = "found" if found_stored else "stored"
+        self._metrics.events.labels(event_type.value, result).inc()
+        if found_stored:
+            return
+        if previous is not None and previous.state is not status.state:
+            stayed_s = (status.since - previous.since).total_seconds()
+            self._metrics.state_s.labels(previous.state.value).observe(max(stayed_s, 0.0))
+        if status.state.is_final:
+            outcome_class = status.outcome_class.value if status.outcome_class else ""
+            self._metrics.runs_ended.labels(
+                status.kind.value, status.state.value, outcome_class
+            ).inc()
 
     async def _store(
         self, event_type: EventType, event: RunEvent, own_id: str, expected: int, trace: str

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import uvloop
-from msgspec import Struct
+from msgspec import Struct, field
 
 from runbus.contracts.streams import consumer
 from runbus.contracts.transitions import Publisher
@@ -29,9 +29,12 @@ from runbus.runtime.errors import FatalError
 from runbus.runtime.health import Health
 from runbus.runtime.inbox import Inbox
 from runbus.runtime.kube import Kube
+from runbus.runtime.leases import Lease
 from runbus.runtime.logs import Log
+from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog
+from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import Bus
 from runbus.sdk.connecting import connect
 from runbus.sdk.errors import BusError, BusUnreachableError
@@ -60,13 +63,37 @@ class Service(Struct, Generic[T]):
     dead_letters: DeadLetters
     stopping: asyncio.Event
     connect_kube: Callable[[KubeConfig], Awaitable[Kube]] = kube.connect
+    metrics: Metrics = field(default_factory=Metrics)
 
     def inbox(self, consumer_name: str, *, in_hand_max: int) -> Inbox:
         """Return the inbox of one durable consumer, with its readiness check."""
         spec = consumer(consumer_name)
         puller = Puller(self.bus, spec.stream, spec.name, in_hand_max=in_hand_max)
         self.health.add(f"consumer {spec.name}", puller.ready_problem)
-        return Inbox(self.bus, puller, self.log, self.clock, set_aside=self.dead_letters.set_aside)
+        self.metrics.in_hand.labels(spec.name).set_function(lambda: puller.in_hand)
+        return Inbox(
+            self.bus,
+            puller,
+            self.log,
+            self.clock,
+            set_aside=self.dead_letters.set_aside,
+            metrics=self.metrics,
+        )
+
+    def lease(self) -> Lease:
+        """Return the lease that makes this process the one active of its replicas."""
+        owner = self.config.instance or self.bus.new_inbox()
+        lease = Lease(self.bus, self.publisher.value, owner, self.clock, self.log)
+        self.health.add("lease", lease.ready_problem)
+        self.metrics.gauge("lease_held", "1 on the active replica", lambda: float(lease.is_held))
+        return lease
+
+    def queue(self) -> WorkQueue:
+        """Return the queue of what has to be looked at, now or at a time."""
+        queue = WorkQueue(self.clock, self.log, self.metrics)
+        self.metrics.gauge("queue_length", "Keys that wait for a worker", lambda: len(queue))
+        self.metrics.gauge("timers_armed", "Keys with a timer", lambda: queue.alarms)
+        return queue
 
 
 def main(
@@ -93,25 +120,28 @@ async def _live(
 ) -> int:
     log = logs.set_up(publisher.value, config.log_level, config.instance)
     clock = SystemClock()
+    metrics = Metrics()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
-        bus = await _connect(publisher, config, log)
+        bus = await _connect(publisher, config, log, metrics)
     except BusUnreachableError as error:
         log.error("cannot reach the bus", error=str(error))
         return 1
     try:
-        return await _serve(publisher, config, run, bus, clock, log, stopping)
+        return await _serve(publisher, config, run, bus, clock, log, metrics, stopping)
     finally:
         await bus.close()
         log.info("stopped")
 
 
-async def _connect(publisher: Publisher, config: ServiceConfig, log: Log) -> Bus:
+async def _connect(publisher: Publisher, config: ServiceConfig, log: Log, metrics: Metrics) -> Bus:
     def notice(kind: str, text: str) -> None:
         log.warning("bus connection", kind=kind, text=text)
+        if kind == "reconnected":
+            metrics.reconnects.inc()
 
     credentials = {"user_credentials": config.nats_credentials} if config.nats_credentials else {}
     return await connect(
@@ -130,10 +160,12 @@ async def _serve(
     bus: Bus,
     clock: Clock,
     log: Log,
+    metrics: Metrics,
     stopping: asyncio.Event,
 ) -> int:
-    run_log = RunLog(bus, publisher, clock)
-    health = Health(clock)
+    metrics.gauge("bus_connected", "1 while the socket is up", lambda: float(bus.is_connected))
+    run_log = RunLog(bus, publisher, clock, metrics)
+    health = Health(clock, metrics)
     service = Service(
         publisher=publisher,
         config=config,
@@ -144,6 +176,8 @@ async def _serve(
         run_log=run_log,
         dead_letters=DeadLetters(bus, run_log, publisher, clock),
         stopping=stopping,
+        connect_kube=lambda config: kube.connect(config, metrics),
+        metrics=metrics,
     )
     async with health.serve(config.health_host, config.health_port) as port:
         if config.health_file:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import FatalError, RetryableError
 from runbus.runtime.logs import Log
+from runbus.runtime.metrics import Metrics
 
 # The clock of the day can be set: an alarm never sleeps longer than this without a look at it.
 SLEEP_MAX_S = 30.0
@@ -28,9 +29,10 @@ Handle = Callable[[str], Awaitable[None]]
 class WorkQueue:
     """Keys to be looked at now, or at a time."""
 
-    def __init__(self, clock: Clock, log: Log) -> None:
+    def __init__(self, clock: Clock, log: Log, metrics: Metrics | None = None) -> None:
         self._clock = clock
         self._log = log
+        self._lateness_s = (metrics or Metrics()).timer_lateness_s
         self._ready: deque[str] = deque()
         self._waiting: set[str] = set()  # in _ready
         self._in_hand: set[str] = set()
@@ -44,6 +46,11 @@ class WorkQueue:
     def __len__(self) -> int:
         """Return how many keys wait for a worker."""
         return len(self._ready)
+
+    @property
+    def alarms(self) -> int:
+        """How many keys have an alarm set."""
+        return len(self._alarms)
 
     def add(self, key: str) -> None:
         """Have a key looked at as soon as possible."""
@@ -150,5 +157,6 @@ class WorkQueue:
                 return min((at - now).total_seconds(), SLEEP_MAX_S)
             heapq.heappop(self._heap)
             del self._alarms[key]
+            self._lateness_s.observe((now - at).total_seconds())
             self.add(key)
         return SLEEP_MAX_S

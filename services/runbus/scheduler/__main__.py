@@ -9,7 +9,6 @@ from runbus.runtime.leases import Lease
 from runbus.runtime.livefeed import LiveFeed
 from runbus.runtime.service import Service, main
 from runbus.runtime.settings import read_defaults
-from runbus.runtime.workqueue import WorkQueue
 from runbus.scheduler.config import SchedulerConfig
 from runbus.scheduler.handler import ROUND, Handler
 from runbus.scheduler.model import Limits
@@ -23,9 +22,7 @@ async def run(service: Service[SchedulerConfig]) -> None:
         concurrent_runs=defaults.limits.concurrent_runs,
         by_project=defaults.concurrent_runs_by_project(),
     )
-    owner = service.config.instance or service.bus.new_inbox()
-    lease = Lease(service.bus, Publisher.SCHEDULER.value, owner, service.clock, service.log)
-    service.health.add("lease", lease.ready_problem)
+    lease = service.lease()
     service.health.complete()
     try:
         if await lease.acquire(service.stopping):
@@ -35,12 +32,21 @@ async def run(service: Service[SchedulerConfig]) -> None:
 
 
 async def _schedule(service: Service[SchedulerConfig], lease: Lease, limits: Limits) -> None:
-    queue = WorkQueue(service.clock, service.log)
+    queue = service.queue()
     handler = Handler(service.run_log, queue, limits, service.clock, service.log)
     feed = LiveFeed(service.bus, None, service.log)
     sweeper = Sweeper(
-        service.bus, service.clock, service.log, retention_days=service.config.retention_days
+        service.bus,
+        service.clock,
+        service.log,
+        retention_days=service.config.retention_days,
+        purged=service.metrics.runs_purged,
     )
+    service.metrics.gauges("runs", "Runs not yet over, by state", "state", handler.by_state)
+    service.metrics.gauges(
+        "runs_oldest_seconds", "Longest stay of a run in its state", "state", handler.oldest_s
+    )
+    service.metrics.gauges("runs_queued", "Queued runs by reason", "reason", handler.by_reason)
     service.health.add("feed", feed.ready_problem)
     async with asyncio.TaskGroup() as tasks:
         background = [

@@ -7,12 +7,14 @@ never overlap, and whatever happens meanwhile calls for another one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from runbus.contracts.events import RunAccepted, RunAdmitted, RunEvent, RunQueued
-from runbus.contracts.states import EventType
+from runbus.contracts.states import EventType, RunState
 from runbus.contracts.status import RunStatus
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
@@ -59,6 +61,28 @@ class Handler:
             self._in_flight[key] = record
         if key in self._waiting or (freed is not None and key not in self._in_flight):
             self._queue.add(ROUND)
+
+    def by_state(self) -> Mapping[str, int]:
+        """Return how many runs are in each state, of those that are not over."""
+        return Counter(record.status.state.value for record in self._all())
+
+    def by_reason(self) -> Mapping[str, int]:
+        """Return how many runs are queued for each reason."""
+        queued_ones = (each.status for each in self._all() if each.status.state is RunState.QUEUED)
+        return Counter(status.reason for status in queued_ones)
+
+    def oldest_s(self) -> dict[str, float]:
+        """Return how long the run that entered a state first has been in it, in seconds."""
+        now = self._clock.now()
+        oldest: dict[str, float] = {}
+        for record in self._all():
+            state = record.status.state.value
+            stayed_s = (now - record.status.since).total_seconds()
+            oldest[state] = max(stayed_s, oldest.get(state, 0.0))
+        return oldest
+
+    def _all(self) -> Iterable[RunRecord]:
+        return chain(self._waiting.values(), self._in_flight.values())
 
     async def round(self, _key: str) -> None:
         """Carry out one round of admission."""

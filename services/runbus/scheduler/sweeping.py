@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from prometheus_client import Counter
+
 from runbus.contracts import subjects
 from runbus.contracts.states import EventType
 from runbus.contracts.status import RunStatus
@@ -15,6 +17,7 @@ from runbus.contracts.streams import EVENTS, EVIDENCE, LIVE_BUCKET, RUNS_BUCKET
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError
 from runbus.runtime.logs import Log
+from runbus.runtime.metrics import Metrics
 from runbus.runtime.runlog import record_of
 from runbus.scheduler.retention import FINAL_TYPES, keep_until
 from runbus.sdk.bus import Bus
@@ -27,11 +30,20 @@ PURGED_MAX = 50_000
 class Sweeper:
     """Forgets runs whose time has come."""
 
-    def __init__(self, bus: Bus, clock: Clock, log: Log, *, retention_days: float) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        log: Log,
+        *,
+        retention_days: float,
+        purged: Counter | None = None,
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._log = log
         self._retention_days = retention_days
+        self._purged = purged or Metrics().runs_purged
 
     async def run(self, every_s: float) -> None:
         """Sweep at once and then now and again, until cancelled."""
@@ -76,6 +88,7 @@ class Sweeper:
             if due_at is not None and due_at <= self._clock.now():
                 await self._purge(status, message.sequence)
                 purged += 1
+                self._purged.inc()
         return purged
 
     def _is_too_young(self, status: RunStatus) -> bool:

@@ -11,7 +11,6 @@ from runbus.runtime import kube
 from runbus.runtime.leases import Lease
 from runbus.runtime.livefeed import LiveFeed
 from runbus.runtime.service import Service, main
-from runbus.runtime.workqueue import WorkQueue
 from runbus.state_watcher.changing import ChangeHandler
 from runbus.state_watcher.config import WatcherConfig
 from runbus.state_watcher.decide import Rules
@@ -33,12 +32,9 @@ async def run(service: Service[WatcherConfig]) -> None:
 
 
 async def _own_while_held(service: Service[WatcherConfig]) -> None:
-    config, health = service.config, service.health
-    owner = config.instance or service.bus.new_inbox()
-    lease = Lease(service.bus, Publisher.STATE_WATCHER.value, owner, service.clock, service.log)
-    health.add("lease", lease.ready_problem)
-    cluster = await service.connect_kube(config)
-    health.complete()
+    lease = service.lease()
+    cluster = await service.connect_kube(service.config)
+    service.health.complete()
     try:
         if await lease.acquire(service.stopping):
             await _own(service, lease, cluster)
@@ -50,7 +46,7 @@ async def _own_while_held(service: Service[WatcherConfig]) -> None:
 async def _own(service: Service[WatcherConfig], lease: Lease, cluster: kube.Kube) -> None:
     config, health = service.config, service.health
     scopes = config.namespaces or ("",)
-    queue = WorkQueue(service.clock, service.log)
+    queue = service.queue()
     rules = Rules(
         abort_never_pullable=config.abort_never_pullable,
         unreachable_force_after_s=config.unreachable_force_after_s,
@@ -66,10 +62,12 @@ async def _own(service: Service[WatcherConfig], lease: Lease, cluster: kube.Kube
         service.log,
         scopes,
         purger,
+        service.metrics,
     )
+    service.metrics.gauge("runs_tracked", "Runs in memory", lambda: len(handler))
     feed = LiveFeed(service.bus, None, service.log)
     watches = [
-        PodWatch(cluster, scope, ALL_SHARDS, handler, service.clock, service.log)
+        PodWatch(cluster, scope, ALL_SHARDS, handler, service.clock, service.log, service.metrics)
         for scope in scopes
     ]
     health.add("feed", feed.ready_problem)

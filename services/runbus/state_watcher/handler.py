@@ -19,6 +19,7 @@ from runbus.runtime.clock import Clock
 from runbus.runtime.errors import RetryableError
 from runbus.runtime.kube import Kube, KubeError, KubeNotFoundError
 from runbus.runtime.logs import Log
+from runbus.runtime.metrics import Metrics
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import MESSAGE_ID, Bus
@@ -47,6 +48,7 @@ class Handler:
         log: Log,
         scopes: Collection[str],
         purger: LivePurger,
+        metrics: Metrics | None = None,
     ) -> None:
         self._run_log = run_log
         self._bus = bus
@@ -59,6 +61,11 @@ class Handler:
         self._unlisted = set(scopes)
         self._purger = purger
         self._reachable = True
+        self._metrics = metrics or Metrics()
+
+    def __len__(self) -> int:
+        """Return how many runs are held in memory."""
+        return len(self._runs)
 
     # What comes in. Each only takes note and marks the run.
 
@@ -181,6 +188,8 @@ class Handler:
         match body:
             case AbortRun():
                 verb, tracked.abort_asked_at = subjects.ABORT, now
+                if body.overdue_ms is not None:
+                    self._metrics.abort_lateness_s.observe(body.overdue_ms / 1000)
                 minute = int(now.timestamp() // REPEATED_ABORT_S)
                 once = f"abort-{status.run_id}-{body.if_sequence}-{minute}"
             case CleanUpObjects():

@@ -29,6 +29,7 @@ from runbus.runtime.kube import (
     KubeUnavailableError,
 )
 from runbus.runtime.logs import Log
+from runbus.runtime.metrics import Metrics
 
 PAGE_SIZE = 500
 WATCH_TIMEOUT_S = 290
@@ -63,7 +64,14 @@ class PodWatch:
     """Watches the pods of one namespace, or of all (`namespace` empty)."""
 
     def __init__(
-        self, kube: Kube, namespace: str, selector: str, sink: Sink, clock: Clock, log: Log
+        self,
+        kube: Kube,
+        namespace: str,
+        selector: str,
+        sink: Sink,
+        clock: Clock,
+        log: Log,
+        metrics: Metrics | None = None,
     ) -> None:
         self._kube = kube
         self.scope = namespace
@@ -72,6 +80,7 @@ class PodWatch:
         self._sink = sink
         self._clock = clock
         self._log = log.bind(watch=self._path)
+        self._metrics = metrics or Metrics()
         self._version = ""
         self._problem: str | None = "the first list is not in yet"
 
@@ -87,12 +96,15 @@ class PodWatch:
                 if not self._version:
                     await self._list()
                 await self._watch()
+                self._metrics.watch_ends.labels("closed").inc()
                 backoff_s = BACKOFF_FIRST_S
             except KubeExpiredError as error:
+                self._metrics.watch_ends.labels("expired").inc()
                 self._log.info("watch expired, listing again", reason=str(error))
                 self._version = ""
             except KubeError as error:
                 self._problem = str(error)
+                self._metrics.watch_ends.labels("interrupted").inc()
                 self._sink.on_reachable(False)
                 self._log.warning("watch interrupted", reason=str(error), again_in_s=backoff_s)
                 await asyncio.sleep(max(backoff_s, min(error.retry_after_s, BACKOFF_MAX_S)))
@@ -137,6 +149,7 @@ class PodWatch:
     def _take(self, line: bytes, seen_at: datetime, live: bool) -> None:
         try:
             event = decode_watch_event(line)
+            self._metrics.watch_events.labels(event.type).inc()
             match event.type:
                 case "ADDED" | "MODIFIED":
                     pod = decode_pod(event.object)

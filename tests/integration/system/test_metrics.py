@@ -1,0 +1,74 @@
+"""Every service tells Prometheus what it does, on the port of its health."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from runbus.contracts.transitions import Publisher
+from support.system import PROJECT, System
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
+
+
+async def scraped(system: System, service: Publisher) -> dict[str, Metric]:
+    url = f"{system.stack.services[service.value].health_url}/metrics"
+    async with system.http.get(url) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        text = await answer.text()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def total(family: Metric, **labels: str) -> float:
+    """Return the sum of a counter's samples that have some labels."""
+    return sum(
+        sample.value
+        for sample in family.samples
+        if sample.name.endswith("_total") and labels.items() <= sample.labels.items()
+    )
+
+
+async def test_a_run_leaves_its_traces_in_the_metrics_of_all_services(system: System) -> None:
+    run_id = await system.submit(
+        "counted",
+        image="missing:1",
+        state_thresholds={
+            "image_pull_backoff": "1s",
+            "pending_scheduled": "1s",
+        },
+    )
+    await system.over(run_id)
+
+    found = {service: await scraped(system, service) for service in Publisher}
+
+    validator, scheduler = found[Publisher.SPEC_VALIDATOR], found[Publisher.SCHEDULER]
+    launcher, watcher = found[Publisher.POD_LAUNCHER], found[Publisher.STATE_WATCHER]
+    aborter = found[Publisher.ABORTER]
+    assert total(validator["runbus_events_published"], type="accepted", result="stored") >= 1
+    assert total(scheduler["runbus_events_published"], type="admitted") >= 1
+    assert total(launcher["runbus_kube_requests"], method="POST", code="201") >= 1
+    assert total(launcher["runbus_messages"], consumer="pod-launcher", fate="handled") >= 1
+    assert total(watcher["runbus_runs_ended"], state="aborted", kind="job") >= 1
+    assert total(watcher["runbus_watch_events"], type="ADDED") >= 1
+    assert total(aborter["runbus_events_published"], type="aborting") >= 1
+    lateness = {each.name: each.value for each in watcher["runbus_abort_lateness_seconds"].samples}
+    assert lateness["runbus_abort_lateness_seconds_count"] >= 1
+
+
+async def test_no_label_names_a_run_or_a_project(system: System) -> None:
+    run_id = await system.submit("unnamed")
+    await system.over(run_id)
+
+    for service in Publisher:
+        for family in (await scraped(system, service)).values():
+            for sample in family.samples:
+                assert run_id not in sample.labels.values()
+                assert PROJECT not in sample.labels.values()
+
+
+async def test_the_active_replicas_hold_their_leases(system: System) -> None:
+    for service in (Publisher.SCHEDULER, Publisher.STATE_WATCHER):
+        family = (await scraped(system, service))["runbus_lease_held"]
+        assert [sample.value for sample in family.samples] == [1.0]
