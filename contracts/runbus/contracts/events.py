@@ -7,7 +7,7 @@ follow which state, and who may publish it.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -23,6 +23,13 @@ class RunEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: RunStatus
 
 
+class Overridden(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a lower level said about a setting, and was not listened to."""
+
+    level: Annotated[str, Meta(description="shipped, service, …: in the order in which they win")]
+    value: Any = None
+
+
 class RunAccepted(RunEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The document is valid, and resolved: defaults are merged in."""
 
@@ -30,6 +37,17 @@ class RunAccepted(RunEvent, frozen=True, kw_only=True, omit_defaults=True):
     document_hash: Annotated[str, Meta(description="SHA-256 of the document as submitted")] = ""
     idempotency_key: str | None = None
     warnings: tuple[Violation, ...] = ()
+    origins: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description="which level each setting came from, by JSON pointer; one that is not here"
+            " came from the run itself. null: not known"
+        ),
+    ] = None
+    overrode: Annotated[
+        dict[str, tuple[Overridden, ...]],
+        Meta(description="what lower levels said about a setting, by JSON pointer"),
+    ] = {}
 
 
 class RunRejected(RunEvent, frozen=True, kw_only=True, omit_defaults=True):

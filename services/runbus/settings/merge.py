@@ -33,6 +33,27 @@ def merge(levels: Sequence[tuple[Level, Settings]]) -> tuple[dict[str, Any], Ori
     return merged, origins
 
 
+def parts(settings: Settings) -> dict[str, Any]:
+    """Return settings by the pointers at which they are merged: as a whole, by key, or by name.
+
+    The pointers are those of `Origins`.
+    """
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        path = f"/{key}"
+        rule = _RULES.get(key)
+        if rule is _by_key:
+            found.update({pointer(path, each): value[each] for each in value})
+        elif rule is _by_name:
+            found.update({pointer(path, entry["name"]): entry for entry in value})
+        elif rule is _resources and value:
+            for block, entries in value.items():
+                found.update({pointer(f"{path}/{block}", each): entries[each] for each in entries})
+        else:
+            found[path] = value
+    return found
+
+
 def _by_key(
     below: Mapping[str, Any] | None, own: Mapping[str, Any], path: str, level: Level, at: Origins
 ) -> dict[str, Any]:

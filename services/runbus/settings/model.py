@@ -10,6 +10,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from runbus.contracts.document import RunDocument
+from runbus.contracts.events import Overridden
 from runbus.contracts.violations import Violation
 
 
@@ -43,10 +44,12 @@ class Resolved(Struct, frozen=True):
     """An effective document, and what to tell about it.
 
     `origins` says for each setting, and for each key of the settings that are merged per key,
-    from which level the value in force came: JSON pointer to level.
+    from which level the value in force came: JSON pointer to level. `overrode` says of the same
+    what lower levels had said, the lowest first.
     """
 
     document: RunDocument
     namespace: str
     warnings: tuple[Violation, ...] = ()
     origins: dict[str, Level] = {}
+    overrode: dict[str, tuple[Overridden, ...]] = {}

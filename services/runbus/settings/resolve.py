@@ -20,6 +20,7 @@ from runbus.settings.defaults import Defaults
 from runbus.settings.merge import Origins, merge
 from runbus.settings.merged_checks import InForce, violations_of, volume_positions, warnings_of
 from runbus.settings.model import Level, Refused, Resolved
+from runbus.settings.origins import overridden
 from runbus.settings.settle import asks_for_gpu, settled, with_tolerations
 from runbus.settings.shipped import SHIPPED
 from runbus.settings.startable import doubtful, unstartable
@@ -55,7 +56,8 @@ def resolve(
         return Refused(tuple(found))
     if not raw:
         found.insert(0, _EMPTY)
-    settings, origins = _merged(checked, project, default_user, defaults)
+    levels = _levels(checked, project, default_user, defaults)
+    settings, origins = merge(levels)
     in_force = InForce(
         settings=settings,
         origins=origins,
@@ -73,6 +75,7 @@ def resolve(
         namespace=defaults.namespace_of(document.project or ""),
         warnings=(*warnings_of(in_force), *doubtful(document)),
         origins=origins,
+        overrode=overridden(levels, origins),
     )
 
 
@@ -84,18 +87,16 @@ def document_hash(raw: object) -> str:
     return hashlib.sha256(msgspec.json.encode(raw, order="sorted")).hexdigest()
 
 
-def _merged(
+def _levels(
     checked: CheckedDocument, project: str | None, default_user: str, defaults: Defaults
-) -> tuple[dict[str, Any], Origins]:
-    """Return the settings in force, and where each came from."""
-    return merge(
-        [
-            (Level.SHIPPED, SHIPPED),
-            (Level.SERVICE, defaults.service),
-            (Level.REQUEST, _of_request(checked.settings, project, default_user)),
-            (Level.RUN, checked.settings),
-        ]
-    )
+) -> list[tuple[Level, Mapping[str, Any]]]:
+    """Return what each level says, in the order in which they win."""
+    return [
+        (Level.SHIPPED, SHIPPED),
+        (Level.SERVICE, defaults.service),
+        (Level.REQUEST, _of_request(checked.settings, project, default_user)),
+        (Level.RUN, checked.settings),
+    ]
 
 
 def _of_request(

@@ -15,6 +15,7 @@ from runbus.contracts.violations import Violation, ViolationCode
 from runbus.settings.defaults import Defaults
 from runbus.settings.limits import limits_of
 from runbus.settings.model import Refused, Resolved
+from runbus.settings.origins import stored_origins, stored_overrode
 from runbus.settings.reading import read_json
 from runbus.settings.resolve import document_hash, resolve
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
@@ -56,6 +57,8 @@ def judge(
         document_hash=document_hash(raw.value),
         idempotency_key=request.key,
         warnings=tuple(resolved.warnings),
+        origins=stored_origins(resolved),
+        overrode=stored_overrode(resolved),
     )
     return Accept(event)
 

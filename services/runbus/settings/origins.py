@@ -1,0 +1,159 @@
+"""Where each setting in force came from, and what it overrode: for those who explain a document.
+
+The level of a value is found by the merge; here it is put beside the value, and beside what lower
+levels had said. It must not know which levels there are, only the order in which they win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from runbus.contracts.document import RunDocument
+from runbus.contracts.events import Overridden
+from runbus.contracts.violations import pointer
+from runbus.settings.merge import Settings, parts
+from runbus.settings.model import Level, Resolved
+
+# What is stored beside a document stays small beside it.
+STORED_BYTES_MAX = 64 * 1024
+IMPLIED = "implied"  # filled in because of another setting, such as the type of a GPU
+
+
+class Explained(Struct, frozen=True, kw_only=True):
+    """One setting in force.
+
+    `value` is None where the run's level has cancelled what lower levels said. `overrode` is what
+    those said, the lowest first.
+    """
+
+    path: str
+    value: Any
+    level: str
+    overrode: tuple[Overridden, ...] = ()
+
+
+def overridden(
+    levels: Sequence[tuple[Level, Settings]], origins: Mapping[str, Level]
+) -> dict[str, tuple[Overridden, ...]]:
+    """Return what the levels below a setting's own said about it, for those that were not alone."""
+    said = [(level, parts(settings)) for level, settings in levels]
+    order = [level for level, _ in levels]
+    found: dict[str, tuple[Overridden, ...]] = {}
+    for path, origin in origins.items():
+        lower = tuple(
+            Overridden(level=level.value, value=value)
+            for level, by_path in said[: order.index(origin)]
+            if (value := _said_at(by_path, path)) is not None
+        )
+        if lower:
+            found[path] = lower
+    return found
+
+
+def explain(
+    document: RunDocument,
+    origins: Mapping[str, str] | None,
+    overrode: Mapping[str, tuple[Overridden, ...]],
+) -> list[Explained]:
+    """Return every setting of an effective document, in its order, then those that were cancelled.
+
+    Args:
+        document: the effective document.
+        origins: levels by pointer; what is not there came from the run; None: nothing is known.
+        overrode: what lower levels said, by pointer.
+
+    """
+    in_force = parts(msgspec.to_builtins(document))
+    found = [
+        Explained(
+            path=path,
+            value=value,
+            level="" if origins is None else origins.get(path, Level.RUN.value),
+            overrode=overrode.get(path, ()),
+        )
+        for path, value in in_force.items()
+    ]
+    cancelled = (path for path in overrode if path not in in_force and origins is not None)
+    for path in cancelled:
+        level = (origins or {}).get(path, Level.RUN.value)
+        found.append(Explained(path=path, value=None, level=level, overrode=overrode[path]))
+    return found
+
+
+def stored_origins(resolved: Resolved) -> dict[str, str]:
+    """Return the levels of what did not come from the run itself, as they go into its event."""
+    in_force = parts(msgspec.to_builtins(resolved.document))
+    levels = {path: resolved.origins.get(path) for path in in_force}
+    told = {path: IMPLIED if level is None else level.value for path, level in levels.items()}
+    return {path: level for path, level in told.items() if level != Level.RUN.value}
+
+
+def stored_overrode(resolved: Resolved) -> dict[str, tuple[Overridden, ...]]:
+    """Return what lower levels said, unless it is too much to be kept beside a document."""
+    size = len(msgspec.json.encode(resolved.overrode))
+    return resolved.overrode if size <= STORED_BYTES_MAX else {}
+
+
+def asked_for(
+    document: RunDocument,
+    origins: Mapping[str, str] | None,
+    overrode: Mapping[str, tuple[Overridden, ...]],
+) -> dict[str, Any]:
+    """Return what the run's own level said, as far as an effective document still shows it.
+
+    Without origins, the whole document.
+    """
+    settings: dict[str, Any] = msgspec.to_builtins(document)
+    if origins is None:
+        return settings
+    own = {key: _own(f"/{key}", value, origins) for key, value in settings.items()}
+    asked = {key: value for key, value in own.items() if value is not None}
+    in_force = parts(settings)
+    for path in overrode:
+        if path not in in_force and path not in origins:
+            _cancel(asked, path)
+    return asked
+
+
+def _cancel(asked: dict[str, Any], path: str) -> None:
+    """Put back what had cancelled a lower level's value, and so left no trace in the document."""
+    if path == "/resources":
+        asked.setdefault("resources", {})
+    elif path == "/resources/gpus/count":
+        asked["resources"] = {**asked.get("resources", {}), "gpus": {"count": 0}}
+    elif path.startswith("/node_selector/"):
+        key = path.removeprefix("/node_selector/").replace("~1", "/").replace("~0", "~")
+        asked["node_selector"] = {**asked.get("node_selector", {}), key: ""}
+
+
+def _own(path: str, value: Any, origins: Mapping[str, str]) -> Any:
+    """Return the part of a setting that has no origin below the run; None where nothing is left."""
+    if not any(each == path or each.startswith(f"{path}/") for each in origins):
+        return value
+    if path in origins:
+        return None
+    if isinstance(value, list | tuple):
+        kept = [each for each in value if pointer(path, each.get("name")) not in origins]
+        return kept or None
+    kept_by_key = {
+        key: own
+        for key, each in value.items()
+        if (own := _own(pointer(path, key), each, origins)) is not None
+    }
+    return kept_by_key or None
+
+
+def _said_at(by_path: Mapping[str, Any], path: str) -> Any:
+    """Return what a level said at a pointer, or, where that stands for all below, there."""
+    if path in by_path:
+        return by_path[path]
+    below = {
+        each.removeprefix(f"{path}/"): value
+        for each, value in by_path.items()
+        if each.startswith(f"{path}/")
+    }
+    return below or None
