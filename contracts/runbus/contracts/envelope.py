@@ -8,6 +8,7 @@ NATS protocol binding 1.0.3.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote, unquote
@@ -27,6 +28,7 @@ CONTENT_TYPE = "Content-Type"
 
 # Printable ASCII but space, double quote and percent stays as it is.
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_NOTHING_TO_ENCODE = re.compile(r"[!#$&-~]*\Z")
 
 
 class EnvelopeError(ValueError):
@@ -138,7 +140,7 @@ def header(headers: Mapping[str, str] | None, wanted: str) -> str | None:
 
 def encode_attribute(text: str) -> str:
     """Return an attribute as it stands in a header: percent-encoded."""
-    return quote(text, safe=_SAFE)
+    return text if _NOTHING_TO_ENCODE.match(text) else quote(text, safe=_SAFE)
 
 
 def _parse_time(text: str) -> datetime:
