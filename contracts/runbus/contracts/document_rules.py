@@ -24,7 +24,7 @@ from runbus.contracts.document import (
 )
 from runbus.contracts.document_findings import Findings
 from runbus.contracts.durations import parse_duration
-from runbus.contracts.labels import MANAGED_BY, PREFIX
+from runbus.contracts.labels import MANAGED_BY, PREFIX, RERUN_OF_ANNOTATION
 from runbus.contracts.names import is_extended_resource
 from runbus.contracts.placement_rules import PLACEMENT_RULES
 from runbus.contracts.quantities import parse_quantity
@@ -203,6 +203,8 @@ def _volumes_differ(given: object, path: str, findings: Findings) -> None:
 
 def _none_reserved(given: dict[str, str], path: str, findings: Findings) -> None:
     for key in given:
+        if path.endswith("/annotations") and key == RERUN_OF_ANNOTATION:
+            continue
         if key.startswith(PREFIX) or key == MANAGED_BY:
             hint = "runbus sets it itself: choose another key"
             findings.add(pointer(path, key), ViolationCode.RESERVED, key, hint=hint)

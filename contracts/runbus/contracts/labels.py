@@ -14,3 +14,5 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "runbus"
 
 STATE_THRESHOLDS_ANNOTATION = "runbus.dev/state-thresholds"
+# The only one of runbus' own that a document may hold: which run it repeats, `<project>/<run id>`.
+RERUN_OF_ANNOTATION = "runbus.dev/rerun-of"

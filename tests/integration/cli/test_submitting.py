@@ -1,4 +1,4 @@
-"""Runs that are described on the command line: `--set`, flags for settings, `--dry-run`, `rerun`."""
+"""Runs described on the command line, run again, and explained."""
 
 from __future__ import annotations
 
@@ -86,3 +86,82 @@ async def test_a_credential_in_plain_text_is_pointed_out(tmp_path: Path) -> None
     done = await command("submit", "--dry-run", *FLAGS, "-n", "x", "-e", "HF_TOKEN=abc")
     assert done.code == 0
     assert "HF_TOKEN: --env-secret hides it" in done.err
+
+
+async def test_a_run_is_submitted_again_with_changes_that_are_shown(up: Up) -> None:
+    first = await up.command(
+        *("submit", "-f", "-", "-o", "name", "--annotation", "note=first", "--wait"),
+        stdin=a_document("again"),
+    )
+    ref = first.out.splitlines()[0]
+    done = await up.command("rerun", ref, "--set", "args[1]=print('new')", "--wait")
+    assert done.code == 0, done.err
+    assert f"--- {ref}" in done.err
+    assert "+- print('new')" in done.err
+    run = done.out.splitlines()[1].split()[2]
+    assert (await up.command("logs", run)).out == "new\n"
+    explained = (await up.command("explain", run, "annotations", "-o", "json")).json
+    assert {each["setting"]: each["value"] for each in explained} == {
+        "annotations.note": "first",
+        'annotations["runbus.dev/rerun-of"]': ref,
+    }
+
+
+async def test_a_rerun_asks_for_what_the_run_was_asked_for_and_not_for_defaults(up: Up) -> None:
+    await up.command("submit", "-f", "-", stdin=a_document("plain"))
+    done = await up.command("rerun", "plain", "--dry-run", "-o", "json")
+    assert done.code == 0, done.err
+    assert "the same document as nlp/" in done.err
+    document = done.json
+    assert document["state_thresholds"] == {"image_pull_backoff": "2s", "running": "60s"}
+    assert not {"log_level", "preemption_mode", "user"} & set(document)
+
+
+async def test_a_rejected_run_has_no_document_to_submit_again(up: Up) -> None:
+    refused = await up.command(
+        "submit", "-f", "-", "-o", "json", stdin="project: nlp\nname: bad\nkind: job\n"
+    )
+    run = refused.json[0]["run_id"]
+    done = await up.command("rerun", run)
+    assert (done.code, done.out) == (3, "")
+    assert "of a rejected run no document is kept" in done.err
+    assert "/image: required" in done.err
+    assert (await up.command("rerun", "no-such-run")).code == 4
+
+
+async def test_a_run_is_explained_with_the_level_of_each_setting(up: Up) -> None:
+    await up.command("submit", "-f", "-", stdin=a_document("explained"))
+    done = await up.command("explain", "explained", "state_thresholds.running", "-o", "json")
+    assert done.json == [
+        {
+            "setting": "state_thresholds.running",
+            "path": "/state_thresholds/running",
+            "value": "60s",
+            "level": "run",
+            "overrode": [{"level": "shipped", "value": "24h"}],
+        }
+    ]
+    page = (await up.command("explain", "explained")).out
+    assert page.splitlines()[0].split() == ["SETTING", "VALUE", "LEVEL", "OVERRODE"]
+    assert "user" in [line.split()[0] for line in page.splitlines() if "request" in line]
+    wrong = await up.command("explain")
+    assert wrong.code == 2
+
+
+async def test_a_file_is_explained_without_a_bus_under_the_defaults_given(tmp_path: Path) -> None:
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path)})
+    defaults = tmp_path / "defaults.yaml"
+    defaults.write_text("defaults: {state_thresholds: {running: 6h}, labels: {team: a}}\n")
+    documents = f"{a_document('one')}---\nproject: nlp\nname: two\nkind: job\nimage: x:1\n"
+    done = await command(
+        *("explain", "-f", "-", "state_thresholds.running", "-o", "json"),
+        *("--defaults", str(defaults)),
+        stdin=documents,
+    )
+    assert done.code == 0, done.err
+    assert [(each["document"][:17], each["level"]) for each in done.json] == [
+        ("stdin, document 1", "run"),
+        ("stdin, document 2", "service"),
+    ]
+    refused = await command("explain", "-f", "-", stdin="project: nlp\n")
+    assert (refused.code, "/image: required" in refused.err) == (3, True)

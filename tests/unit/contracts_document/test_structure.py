@@ -185,3 +185,7 @@ def test_parameters_may_have_96_kib_and_not_a_byte_more() -> None:
     assert check({"parameters": fits}).violations == ()
     (found,) = check({"parameters": {"a": fits["a"] + "x"}}).violations
     assert (found.path, found.code) == ("/parameters", "too_large")
+
+
+def test_a_document_may_say_which_run_it_repeats() -> None:
+    assert check({"annotations": {"runbus.dev/rerun-of": "nlp/abcdefghij23"}}).is_right

@@ -229,6 +229,7 @@ REFUSED: list[tuple[str, Any, str, str, str]] = [
     ("labels", {"a": 1}, "/a", "wrong_type", 'put it in quotes: "1"'),
     ("labels", [], "", "wrong_type", "mapping"),
     ("annotations", {"runbus.dev/x": "x"}, "/runbus.dev~1x", "reserved", "another key"),
+    ("labels", {"runbus.dev/rerun-of": "x"}, "/runbus.dev~1rerun-of", "reserved", "another key"),
     ("annotations", {"a": "x" * 262144}, "", "too_large", "262144"),
     # parameters
     ("parameters", {1: "x"}, "/1", "wrong_type", "quote the key"),

@@ -41,7 +41,13 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("watch", "runbus.cli.commands.watch:watch", "Follow a run, or all"),
             Entry("wait", "runbus.cli.commands.wait:wait", "Wait until runs are over"),
             Entry("logs", "runbus.cli.commands.logs:logs", "Show or follow a run's log"),
+            Entry(
+                "explain",
+                "runbus.cli.commands.explain:explain",
+                "Say where each setting of a run comes from",
+            ),
             Entry("abort", "runbus.cli.commands.abort:abort", "End a run"),
+            Entry("rerun", "runbus.cli.commands.rerun:rerun", "Submit a run again, with changes"),
         ),
     ),
     (
