@@ -24,6 +24,7 @@ class Watched:
         self.tracked = Tracked()
         self.synced = True
         self.reachable = True
+        self.watched = True
         self.rules = Rules()
         self.event(status, sequence, event_type)
 
@@ -52,13 +53,23 @@ class Watched:
 
     def absent(self, absent_at: datetime) -> Watched:
         self.tracked.absent_at = self.tracked.confirmed_at = absent_at
+        self.tracked.take_name(pod_name(self.known().status.attempt), "", absent_at)
+        return self
+
+    def missing(self) -> Watched:
+        """Have a list show none of the pods known."""
         for uid in list(self.tracked.pods):
-            self.tracked.take_absent(uid, absent_at)
+            self.tracked.take_missing(uid)
         return self
 
     def known(self) -> Known:
         assert self.tracked.record is not None
-        return self.tracked.known(self.tracked.record, synced=self.synced, reachable=self.reachable)
+        return self.tracked.known(
+            self.tracked.record,
+            synced=self.synced,
+            reachable=self.reachable,
+            watched=self.watched,
+        )
 
     def decide(self, now: datetime) -> Decision:
         return decide(self.known(), now, self.rules)

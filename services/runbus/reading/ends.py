@@ -72,9 +72,10 @@ def ended_on_its_own(reading: Reading) -> bool:
     """Whether an attempt ended before anybody asked for its pod's deletion.
 
     Both times are floored to a second, so an end within the same second counts as ours: a program
-    that exits 0 on our SIGTERM was aborted. An end without a time, in a deleted pod, is ours too.
+    that exits 0 on our SIGTERM was aborted. An end without a time, in a deleted pod, is ours too,
+    and so is one that nobody saw.
     """
-    if not reading.ended:
+    if not reading.ended or reading.vanished:
         return False
     if reading.deleted_at is None:
         return True

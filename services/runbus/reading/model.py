@@ -40,7 +40,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     its full text. `container` is the one the reading is about, `image` what it was asked to run,
     `of_main` whether it is the main one.
     `own_timestamp` is the pod's own word on when this state was entered, whole seconds, None where
-    a pod does not tell (image, held). `deleted_at` is when its deletion was asked for.
+    a pod does not tell (image, held). `deleted_at` is when its deletion was asked for. `vanished`:
+    the pod is gone, and nobody saw how it ended.
     """
 
     state: RunState
@@ -61,6 +62,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is_deleting: bool = False
     deleted_at: datetime | None = None
     ends_as: EndsAs | None = None
+    vanished: bool = False
 
     @property
     def needs_cleanup(self) -> bool:

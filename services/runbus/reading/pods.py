@@ -82,6 +82,7 @@ def gone(seen: Reading) -> Reading:
         node_name=seen.node_name,
         is_deleting=seen.is_deleting,
         deleted_at=seen.deleted_at,
+        vanished=True,
     )
 
 

@@ -20,7 +20,7 @@ def clean_up(known: Known, now: datetime) -> tuple[tuple[Command, ...], datetime
     due: dict[CleanUpCause, list[PodSeen]] = {}
     next_at: datetime | None = None
     for pod in known.pods:
-        if pod.gone:
+        if pod.gone or pod.missing:
             continue
         cause = cause_to_go(known.status, pod.attempt, pod.reading)
         at = _due_at(known, pod, cause) if cause is not None else None
@@ -50,7 +50,7 @@ def _first_due_at(status: RunStatus, pod: PodSeen, cause: CleanUpCause) -> datet
         if status.ttl_after_finish_s is None:
             return None
         return status.since + timedelta(seconds=status.ttl_after_finish_s)
-    if cause is CleanUpCause.ABORTING:
+    if cause is CleanUpCause.ABORTING and pod.appeared_at <= status.since:
         return status.since + timedelta(seconds=ABORTING_REMINDER_S)
     return pod.entered_at
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbus.contracts.commands import KeepEvidence, ObjectFence
 from runbus.contracts.identity import object_name
@@ -32,6 +33,7 @@ LAUNCHED_UNSEEN_S = 3.0
 CREATE_DEADLINE_S = 10.0
 CREATE_MARGIN_S = 2.0
 UNREACHABLE_AGAIN_S = 5.0
+UNWATCHED_AGAIN_S = 5.0
 # After a 404 the watch may still bring how the pod ended: a pod is lost only after this.
 LOST_PATIENCE_S = 1.0
 
@@ -47,13 +49,15 @@ def decide(known: Known, now: datetime, rules: Rules) -> Decision:
     """Decide about one run."""
     state = known.status.state
     if state.is_final:
-        decision = Decision(forget=not any(not pod.gone for pod in known.pods))
+        decision = Decision(forget=all(pod.gone or pod.missing for pod in known.pods))
     elif state is RunState.ABORTING:
         decision = _decide_aborting(known, now, rules)
     elif state in OBJECT_STATES:
         decision = _decide_attempt(known, now, rules)
     else:
         decision = judge(known, None, now, rules.abort_never_pullable)
+    if not known.watched:
+        decision = _with_questions(known, decision, now)
     if not known.synced:
         return decision
     commands, due_at = clean_up(known, now)
@@ -72,6 +76,8 @@ def _decide_attempt(known: Known, now: datetime, rules: Rules) -> Decision:
         return _decide_missing(known, pod, now, rules)
     if pod.reading.ended:
         return _decide_ended(known, pod, now)
+    if pod.missing:
+        return _ask(known, now)
     publish = state_event(known, pod, now)
     if publish is not None:
         return Decision(publish=publish)
@@ -80,12 +86,10 @@ def _decide_attempt(known: Known, now: datetime, rules: Rules) -> Decision:
 
 def _decide_ended(known: Known, pod: PodSeen, now: datetime) -> Decision:
     """Store the end; a retry waits until a sidecar that is left has gone, so none overlap."""
-    reading = pod.reading
+    evidence, reading = _keep_evidence(known, pod), pod.reading
     if reading.needs_cleanup and will_retry(known, reading, now):
-        return Decision()
-    return Decision(
-        commands=_keep_evidence(known, pod), publish=end_event(known, reading, pod, now)
-    )
+        return Decision(commands=evidence)
+    return Decision(commands=evidence, publish=end_event(known, reading, pod, now))
 
 
 def _decide_missing(known: Known, pod: PodSeen | None, now: datetime, rules: Rules) -> Decision:
@@ -95,13 +99,13 @@ def _decide_missing(known: Known, pod: PodSeen | None, now: datetime, rules: Rul
     if pod is not None and pod.reading.reason != Reason.POD_LOST.value:
         return _decide_ended(known, pod, now)
     if not known.synced or not known.reachable:
-        return Decision(wake_at=now + timedelta(seconds=UNREACHABLE_AGAIN_S))
+        return _ask(known, now)
     if pod is None and known.launched_at is not None and not known.foreign:
         patience = known.launched_at + timedelta(seconds=LAUNCHED_UNSEEN_S)
         if now < patience:
             return Decision(wake_at=patience)
     if known.absent_at is None and not known.foreign:
-        return Decision(look=_look(known))
+        return _ask(known, now)
     if known.absent_at is not None:
         patience = known.absent_at + timedelta(seconds=LOST_PATIENCE_S)
         if now < patience:
@@ -114,10 +118,10 @@ def _decide_aborting(known: Known, now: datetime, rules: Rules) -> Decision:
     pod = known.current
     if not _may_have_objects(known.status):
         return Decision(publish=aborted_event(known, now))
-    if pod is not None and pod.reading.ended and pod.own_end:
-        return Decision(
-            commands=_keep_evidence(known, pod), publish=end_event(known, pod.reading, pod, now)
-        )
+    if pod is not None and pod.own_end:
+        return _decide_ended(known, pod, now)
+    if pod is not None and pod.missing:
+        return _ask(known, now)
     if pod is not None and not pod.gone:
         return Decision()  # waits for it to go; `clean_up` asks again where nobody deletes it
     if pod is not None:
@@ -133,15 +137,26 @@ def _decide_aborting_unseen(known: Known, now: datetime) -> Decision:
     if known.foreign:
         return Decision(publish=aborted_event(known, now))
     if not known.synced or not known.reachable:
-        return Decision(wake_at=now + timedelta(seconds=UNREACHABLE_AGAIN_S))
+        return _ask(known, now)
     sure_at = status.since
     if judged is RunState.ADMITTED and known.launched_at is None:
         sure_at += timedelta(seconds=CREATE_DEADLINE_S + CREATE_MARGIN_S)
     if now < sure_at:
         return Decision(wake_at=sure_at)
     if known.absent_at is None or known.absent_at < sure_at:
-        return Decision(look=_look(known))
+        return _ask(known, now)
     return Decision(publish=aborted_event(known, now))
+
+
+def _with_questions(known: Known, decision: Decision, now: datetime) -> Decision:
+    """Have the pod asked for by name now and again, where no watch tells of it."""
+    if known.launched_at is None and known.current is None:
+        return decision
+    confirmed_at = known.confirmed_at or datetime.min.replace(tzinfo=now.tzinfo)
+    at = confirmed_at + timedelta(seconds=UNWATCHED_AGAIN_S)
+    if decision.publish is None and decision.look is None and at <= now:
+        decision = replace(decision, look=_look(known))
+    return replace(decision, wake_at=_earlier(decision.wake_at, max(at, now)))
 
 
 def _may_have_objects(status: RunStatus) -> bool:
@@ -167,6 +182,13 @@ def _keep_evidence(known: Known, pod: PodSeen) -> tuple[Command, ...]:
     fence = ObjectFence(namespace=pod.namespace, name=pod.name, uid=pod.uid)
     evidence = KeepEvidence(attempt=known.status.attempt, namespace=pod.namespace, objects=(fence,))
     return (Command(evidence),)
+
+
+def _ask(known: Known, now: datetime) -> Decision:
+    """Ask for the pod by name, once the API server can be asked at all."""
+    if not known.synced or not known.reachable:
+        return Decision(wake_at=now + timedelta(seconds=UNREACHABLE_AGAIN_S))
+    return Decision(look=_look(known))
 
 
 def _look(known: Known) -> Look:

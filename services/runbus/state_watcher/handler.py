@@ -25,13 +25,14 @@ from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import MESSAGE_ID, Bus
 from runbus.sdk.errors import BusError
 from runbus.state_watcher.decide import Rules, decide
-from runbus.state_watcher.model import Command, Decision, Look, Publish
+from runbus.state_watcher.model import Command, Decision, Known, Look, Publish
 from runbus.state_watcher.purging import LivePurger
 from runbus.state_watcher.tracking import Tracked
 
 STEPS_MAX = 20  # of one look: events stored and questions asked in a row
 UNREACHABLE_DELAY_S = 5.0
 REPEATED_ABORT_S = 60
+EVERYWHERE = ""  # the scope of a watch over all namespaces
 
 
 class Handler:
@@ -58,9 +59,10 @@ class Handler:
         self._clock = clock
         self._log = log
         self._runs: dict[str, Tracked] = {}
+        self._scopes = frozenset(scopes)
         self._unlisted = set(scopes)
+        self._unreachable: set[str] = set()
         self._purger = purger
-        self._reachable = True
         self._metrics = metrics or Metrics()
 
     def __len__(self) -> int:
@@ -97,28 +99,31 @@ class Handler:
             self._runs[key].take_gone(pod, seen_at)
             self._queue.add(key)
 
-    def on_list(self, scope: str, uids: Collection[str], seen_at: datetime) -> None:
-        """Mark the pods that a complete list did not find."""
+    def on_list(self, scope: str, uids: Collection[str]) -> None:
+        """Mark the pods that a complete list did not show."""
         for key, tracked in self._runs.items():
             for pod in list(tracked.pods.values()):
-                if (not scope or pod.namespace == scope) and pod.uid not in uids:
-                    tracked.take_absent(pod.uid, seen_at)
+                in_scope = not scope or pod.namespace == scope
+                if in_scope and pod.uid not in uids and tracked.take_missing(pod.uid):
                     self._queue.add(key)
-        was_synced = not self._unlisted
-        self._unlisted.discard(scope)
-        if not was_synced and not self._unlisted:
-            self._look_at_all()
+        if scope in self._unlisted:
+            self._unlisted.discard(scope)
+            self._look_at_all(scope)
 
-    def on_reachable(self, reachable: bool) -> None:
+    def on_reachable(self, scope: str, reachable: bool) -> None:
         """Learn whether the API server answers; look again at every run once it does."""
-        if reachable and not self._reachable:
-            self._reachable = True
-            self._look_at_all()
-        self._reachable = reachable
+        if not reachable:
+            self._unreachable.add(scope)
+        elif scope in self._unreachable:
+            self._unreachable.discard(scope)
+            self._look_at_all(scope)
 
     def ready_problem(self) -> str | None:
         """Return why runs cannot be judged."""
-        return "the first list of pods is not in yet" if self._unlisted else None
+        if not self._unlisted:
+            return None
+        scopes = ", ".join(sorted(scope or "all namespaces" for scope in self._unlisted))
+        return f"the first list of pods is not in yet ({scopes})"
 
     # Looking at one run.
 
@@ -131,7 +136,7 @@ class Handler:
             record = tracked.record or await self._look_up(key, tracked)
             if record is None:
                 return
-            known = tracked.known(record, synced=not self._unlisted, reachable=self._reachable)
+            known = self._known(record, tracked)
             decision = decide(known, self._clock.now(), self._rules)
             for command in decision.commands:
                 await self._send(command, record, tracked)
@@ -144,6 +149,17 @@ class Handler:
                 return
         text = f"{key} did not come to rest within {STEPS_MAX} steps"
         raise RetryableError(text, delay_s=1.0)
+
+    def _known(self, record: RunRecord, tracked: Tracked) -> Known:
+        """Return the snapshot to decide on. What is not watched is asked for by name."""
+        namespace = record.status.namespace
+        scope = namespace if namespace in self._scopes else EVERYWHERE
+        return tracked.known(
+            record,
+            synced=scope not in self._unlisted,
+            reachable=scope not in self._unreachable,
+            watched=scope in self._scopes,
+        )
 
     def _settle(self, key: str, tracked: Tracked, decision: Decision) -> None:
         if decision.forget and self._runs.get(key) is tracked:
@@ -187,16 +203,13 @@ class Handler:
         body = command.body
         match body:
             case AbortRun():
-                verb, tracked.abort_asked_at = subjects.ABORT, now
-                if body.overdue_ms is not None:
-                    self._metrics.abort_lateness_s.observe(body.overdue_ms / 1000)
+                verb = subjects.ABORT
                 minute = int(now.timestamp() // REPEATED_ABORT_S)
                 once = f"abort-{status.run_id}-{body.if_sequence}-{minute}"
             case CleanUpObjects():
                 verb, once = subjects.CLEANUP, ""
-                tracked.clean_up_asked.update(dict.fromkeys((o.uid for o in body.objects), now))
             case KeepEvidence():
-                verb, tracked.evidence_asked = subjects.EVIDENCE_OF, body.attempt
+                verb = subjects.EVIDENCE_OF
                 once = f"evidence-{status.run_id}-{body.attempt}"
             case _:
                 assert_never(body)
@@ -209,6 +222,9 @@ class Handler:
         except BusError as error:
             text = f"cannot send {verb} of {status.run_id}: {error}"
             raise RetryableError(text) from error
+        tracked.take_sent(body, now)
+        if isinstance(body, AbortRun) and body.overdue_ms is not None:
+            self._metrics.abort_lateness_s.observe(body.overdue_ms / 1000)
         self._log.info("command sent", run_id=status.run_id, attempt=status.attempt, type=verb)
 
     async def _look(self, look: Look, tracked: Tracked, status: RunStatus) -> None:
@@ -224,6 +240,7 @@ class Handler:
             text = f"cannot ask for pod {look.name}: {error}"
             raise RetryableError(text, delay_s=UNREACHABLE_DELAY_S) from error
         tracked.confirmed_at = asked_at
+        tracked.take_name(look.name, pod.metadata.uid, asked_at)
         if _key_of(pod) != _key(status.project, status.run_id):
             tracked.foreign = True
         elif attempt_of(pod) == status.attempt:
@@ -232,13 +249,13 @@ class Handler:
     @staticmethod
     def _take_absence(look: Look, tracked: Tracked, asked_at: datetime) -> None:
         tracked.confirmed_at = tracked.absent_at = asked_at
-        for pod in list(tracked.pods.values()):
-            if pod.name == look.name:
-                tracked.take_absent(pod.uid, asked_at)
+        tracked.take_name(look.name, "", asked_at)
 
-    def _look_at_all(self) -> None:
-        for key in self._runs:
-            self._queue.add(key)
+    def _look_at_all(self, scope: str) -> None:
+        for key, tracked in self._runs.items():
+            record = tracked.record
+            if not scope or record is None or record.status.namespace == scope:
+                self._queue.add(key)
 
 
 def _key(project: str, run_id: str) -> str:

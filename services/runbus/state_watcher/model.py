@@ -23,9 +23,10 @@ from runbus.reading.pods import read_gone, read_pod
 class PodSeen(Struct, frozen=True, kw_only=True, gc=False):
     """A pod as last seen.
 
-    `entered_at` is when the watcher first saw it in the state it shows, `live` whether it saw
-    the change itself (False: found by a list, or after a gap in the watch). `gone`: the object
-    is not in the cluster any more.
+    `appeared_at` is when the watcher first saw it, `entered_at` when it first saw it in the state
+    it shows, `live` whether it saw the change itself (False: found by a list, or after a gap in the
+    watch). `missing`: a list did not show it, which may be older than the pod, so that it is no
+    proof. `gone`: the object is not in the cluster any more, by the watch or by its name.
     """
 
     name: str
@@ -34,10 +35,12 @@ class PodSeen(Struct, frozen=True, kw_only=True, gc=False):
     resource_version: str
     attempt: int
     reading: Reading
+    appeared_at: datetime
     entered_at: datetime
     live: bool
     deletion_at: datetime | None = None
     forced: bool = False
+    missing: bool = False
     gone: bool = False
 
     @property
@@ -49,7 +52,8 @@ class PodSeen(Struct, frozen=True, kw_only=True, gc=False):
 class Known(Struct, frozen=True, kw_only=True):
     """A run as the decision sees it: a snapshot.
 
-    `pods` holds every attempt's. `synced`: the list of pods is complete. `confirmed_at`: when
+    `pods` holds every attempt's. `synced`: the list of pods is complete. `reachable`: the API
+    server answers. `watched`: the run's namespace is one of those watched. `confirmed_at`: when
     the API server was last asked for this run's pod by name (the view is as new as that).
     `absent_at`: when such a question was answered with 404; `foreign`: an object of that name
     exists and is not the run's. The rest is what was asked of the aborter, and when.
@@ -61,6 +65,7 @@ class Known(Struct, frozen=True, kw_only=True):
     pods: tuple[PodSeen, ...] = ()
     synced: bool = False
     reachable: bool = True
+    watched: bool = True
     confirmed_at: datetime | None = None
     absent_at: datetime | None = None
     foreign: bool = False
@@ -70,11 +75,14 @@ class Known(Struct, frozen=True, kw_only=True):
 
     @property
     def current(self) -> PodSeen | None:
-        """The pod of the current attempt, gone or not."""
+        """The pod of the current attempt: one that is there, else the last that was."""
+        found: PodSeen | None = None
         for pod in self.pods:
-            if pod.attempt == self.status.attempt:
-                return pod
-        return None
+            if pod.attempt != self.status.attempt:
+                continue
+            if found is None or (found.gone, pod.appeared_at) > (pod.gone, found.appeared_at):
+                found = pod
+        return found
 
 
 class Publish(Struct, frozen=True):
@@ -134,6 +142,7 @@ def observe(
         resource_version=pod.metadata.resource_version,
         attempt=attempt_of(pod),
         reading=reading,
+        appeared_at=before.appeared_at if before is not None else seen_at,
         entered_at=before.entered_at if same and before is not None else seen_at,
         live=before.live if same and before is not None else live,
         deletion_at=pod.metadata.deletion_timestamp,
@@ -153,6 +162,7 @@ def observe_gone(
         resource_version=last.resource_version,
         attempt=last.attempt,
         reading=read_gone(pod),
+        appeared_at=last.appeared_at,
         entered_at=seen_at,
         live=True,
         deletion_at=last.deletion_at,

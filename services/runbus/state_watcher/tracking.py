@@ -7,15 +7,19 @@ Takes in records and pods in any order and as often as they come; `known` gives 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runbus.contracts.states import EventType
+from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
+from runbus.contracts.states import EventType, RunState
 from runbus.reading.objects import Pod
 from runbus.reading.pods import gone
 from runbus.runtime.runlog import RunRecord
 from runbus.state_watcher.model import Known, PodSeen, observe, observe_gone
+
+_BEFORE_PODS = frozenset({RunState.ADMITTED, RunState.ABORTING})
 
 
 class Tracked(Struct, kw_only=True):
@@ -45,7 +49,7 @@ class Tracked(Struct, kw_only=True):
             or record.event_type == EventType.DEADLINE_CHANGED.value
         ):
             self.abort_asked_at = None
-        if record.event_type == EventType.LAUNCHED.value:
+        if self.launched_at is None and _is_launched(record):
             self.launched_at = now
         self.record = record
         return True
@@ -70,15 +74,48 @@ class Tracked(Struct, kw_only=True):
         status = self.record.status if self.record is not None else None
         self.pods[pod.metadata.uid] = observe_gone(before, pod, status=status, seen_at=seen_at)
 
+    def take_missing(self, uid: str) -> bool:
+        """Mark a pod that a list did not show; False if that is no news."""
+        pod = self.pods.get(uid)
+        if pod is None or pod.gone or pod.missing:
+            return False
+        self.pods[uid] = replace(pod, missing=True)
+        return True
+
+    def take_name(self, name: str, uid: str, seen_at: datetime) -> None:
+        """Learn which pod has a name (empty: none has): others of that name are gone."""
+        for pod in list(self.pods.values()):
+            if pod.name == name and pod.uid != uid:
+                self.take_absent(pod.uid, seen_at)
+
     def take_absent(self, uid: str, seen_at: datetime) -> None:
-        """Mark a pod as gone that a list, or a question by name, did not find."""
+        """Mark a pod as gone: a question by its name did not find it."""
         pod = self.pods.get(uid)
         if pod is not None and not pod.gone:
             self.pods[uid] = replace(
-                pod, gone=True, reading=gone(pod.reading), entered_at=seen_at, live=False
+                pod,
+                gone=True,
+                missing=False,
+                reading=gone(pod.reading),
+                entered_at=seen_at,
+                live=False,
             )
 
-    def known(self, record: RunRecord, *, synced: bool, reachable: bool) -> Known:
+    def take_sent(self, command: AbortRun | CleanUpObjects | KeepEvidence, now: datetime) -> None:
+        """Remember what the aborter has been asked for."""
+        match command:
+            case AbortRun():
+                self.abort_asked_at = now
+            case CleanUpObjects():
+                self.clean_up_asked.update(dict.fromkeys((o.uid for o in command.objects), now))
+            case KeepEvidence():
+                self.evidence_asked = command.attempt
+            case _:
+                assert_never(command)
+
+    def known(
+        self, record: RunRecord, *, synced: bool, reachable: bool, watched: bool = True
+    ) -> Known:
         """Return the snapshot to decide on."""
         return Known(
             status=record.status,
@@ -87,6 +124,7 @@ class Tracked(Struct, kw_only=True):
             pods=tuple(self.pods.values()),
             synced=synced,
             reachable=reachable,
+            watched=watched,
             confirmed_at=self.confirmed_at,
             absent_at=self.absent_at,
             foreign=self.foreign,
@@ -94,6 +132,13 @@ class Tracked(Struct, kw_only=True):
             clean_up_asked=self.clean_up_asked,
             evidence_asked=self.evidence_asked,
         )
+
+
+def _is_launched(record: RunRecord) -> bool:
+    """Whether the objects exist: `launched` names them, and what follows it keeps the names."""
+    if record.event_type == EventType.LAUNCHED.value:
+        return True
+    return record.status.state in _BEFORE_PODS and bool(record.status.pods)
 
 
 def _is_older(pod: Pod, before: PodSeen) -> bool:

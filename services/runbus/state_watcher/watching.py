@@ -35,6 +35,8 @@ PAGE_SIZE = 500
 WATCH_TIMEOUT_S = 290
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
+# A watch that ends sooner, for whatever reason, is not opened again at once.
+STEADY_S = 1.0
 LINE_BYTES_MAX = 16 * 1024 * 1024
 # After a resume, what was missed arrives at once: what arrives within this is not "seen live".
 CATCH_UP_S = 1.0
@@ -51,12 +53,12 @@ class Sink(Protocol):
         """Take the last version of a pod that has been removed."""
         ...
 
-    def on_list(self, scope: str, uids: Collection[str], seen_at: datetime) -> None:
-        """Learn that a list of one scope is complete; other pods of the scope are not there."""
+    def on_list(self, scope: str, uids: Collection[str]) -> None:
+        """Learn which pods a complete list of one scope has shown."""
         ...
 
-    def on_reachable(self, reachable: bool) -> None:
-        """Learn whether the API server answers."""
+    def on_reachable(self, scope: str, reachable: bool) -> None:
+        """Learn whether the API server answers about one scope."""
         ...
 
 
@@ -92,23 +94,34 @@ class PodWatch:
         """List and watch until cancelled."""
         backoff_s = BACKOFF_FIRST_S
         while True:
-            try:
-                if not self._version:
-                    await self._list()
-                await self._watch()
-                self._metrics.watch_ends.labels("closed").inc()
+            started = self._clock.monotonic()
+            retry_after_s = await self._list_and_watch()
+            if self._clock.monotonic() - started > STEADY_S:
                 backoff_s = BACKOFF_FIRST_S
-            except KubeExpiredError as error:
-                self._metrics.watch_ends.labels("expired").inc()
-                self._log.info("watch expired, listing again", reason=str(error))
-                self._version = ""
-            except KubeError as error:
-                self._problem = str(error)
-                self._metrics.watch_ends.labels("interrupted").inc()
-                self._sink.on_reachable(False)
-                self._log.warning("watch interrupted", reason=str(error), again_in_s=backoff_s)
-                await asyncio.sleep(max(backoff_s, min(error.retry_after_s, BACKOFF_MAX_S)))
-                backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+                if retry_after_s is None:
+                    continue
+            await asyncio.sleep(max(backoff_s, min(retry_after_s or 0.0, BACKOFF_MAX_S)))
+            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+
+    async def _list_and_watch(self) -> float | None:
+        """Watch to the watch's end; return the server's Retry-After, None if all is well."""
+        try:
+            if not self._version:
+                await self._list()
+            await self._watch()
+        except KubeExpiredError as error:
+            self._metrics.watch_ends.labels("expired").inc()
+            self._log.info("watch expired, listing again", reason=str(error))
+            self._version = ""
+        except KubeError as error:
+            self._problem = str(error)
+            self._metrics.watch_ends.labels("interrupted").inc()
+            self._sink.on_reachable(self.scope, False)
+            self._log.warning("watch interrupted", reason=str(error))
+            return error.retry_after_s
+        else:
+            self._metrics.watch_ends.labels("closed").inc()
+        return None
 
     async def _list(self) -> None:
         uids: set[str] = set()
@@ -126,7 +139,7 @@ class PodWatch:
                 break
             query["continue"] = page.metadata.next_page
         self._version = page.metadata.resource_version
-        self._sink.on_list(self.scope, uids, self._clock.now())
+        self._sink.on_list(self.scope, uids)
         self._log.info("listed", pods=len(uids), version=self._version)
 
     async def _watch(self) -> None:
@@ -139,7 +152,7 @@ class PodWatch:
         }
         async with self._kube.stream(self._path, query) as chunks:
             self._problem = None
-            self._sink.on_reachable(True)
+            self._sink.on_reachable(self.scope, True)
             live_from = self._clock.now() + timedelta(seconds=CATCH_UP_S)
             async for lines in _lines(chunks):
                 seen_at = self._clock.now()

@@ -190,3 +190,38 @@ def test_an_own_end_under_a_users_abort_is_not_retried() -> None:
 
     assert stored is not None
     assert stored[1].state is RunState.ERROR
+
+
+def test_a_pod_that_goes_unseen_was_aborted_and_did_not_end_by_itself() -> None:
+    status = aborting(RunState.RUNNING, retry=a_policy(1, "infrastructure"))
+    run = Watched(status).sees(ours(a_bound_pod()).running(), at(90)).missing()
+
+    asked = run.decide(at(103))
+    stored = published(run.absent(at(103)).decide(at(103)))
+
+    assert asked.publish is None
+    assert asked.look is not None
+    assert stored is not None
+    assert (stored[0], stored[1].reason) == ("aborted", "ThresholdExceeded")
+
+
+def test_an_own_end_beside_a_sidecar_is_not_retried_before_the_pod_has_gone() -> None:
+    status = aborting(RunState.RUNNING, retry=a_policy(1, "user"))
+    pod = ours(a_bound_pod().with_container()).running(container="logger").terminated(1)
+    run = Watched(status).sees(pod, at(90))
+
+    waiting = run.decide(at(101))
+    stored = published(run.sees_gone(version(pod, 30), at(103)).decide(at(103)))
+
+    assert waiting.publish is None
+    assert stored is not None
+    assert stored[1].state is RunState.RETRYING
+
+
+def test_a_pod_that_appears_under_an_abort_is_asked_for_at_once() -> None:
+    run = Watched(aborting(RunState.ADMITTED, by_user=True))
+    run.sees(ours(a_bound_pod()).running(), at(100.4))
+
+    decision = run.decide(at(100.4))
+
+    assert [type(each) for each in commands(decision)] == [CleanUpObjects]

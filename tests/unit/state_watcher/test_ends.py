@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from runbus.contracts.commands import CleanUpCause, CleanUpObjects, KeepEvidence
 from runbus.contracts.states import OutcomeClass, RunState
+from runbus.contracts.status import PodRef
 from support.pods import PodBuilder, a_bound_pod, a_pod
-from support.runs import a_policy, a_status, at
+from support.runs import a_policy, a_status, at, limits, pod_name
 from support.watching import Watched, commands, ours, published, version
 
 
@@ -75,7 +76,7 @@ def test_a_retry_waits_until_the_sidecar_of_the_last_attempt_has_gone() -> None:
     second = published(run.decide(at(12)))
 
     assert first.publish is None
-    assert [type(each) for each in commands(first)] == [CleanUpObjects]
+    assert [type(each) for each in commands(first)] == [KeepEvidence, CleanUpObjects]
     assert second is not None
     assert second[1].state is RunState.RETRYING
 
@@ -104,7 +105,7 @@ def test_a_preempted_pod_ends_the_attempt_as_the_platforms_doing() -> None:
 
 def test_a_pod_that_a_list_does_not_show_is_asked_for_before_it_counts_as_lost() -> None:
     run = Watched(a_status(RunState.RUNNING)).sees(ours(a_bound_pod()).running(), at(70))
-    run.tracked.take_absent("uid-1", at(80))
+    run.missing()
 
     decision = run.decide(at(80))
 
@@ -240,3 +241,70 @@ def test_an_ended_object_of_an_earlier_attempt_stays_while_the_run_lives() -> No
     run.sees(ours(a_bound_pod(), 2).running(), at(70)).sees(failed(), at(71))
 
     assert run.decide(at(71)).commands == ()
+
+
+def named(pod: PodBuilder, uid: str, number: int) -> PodBuilder:
+    """Return the pod as another object of the same name."""
+    document = version(pod, number).document()
+    document["metadata"]["uid"] = uid
+    return PodBuilder(document)
+
+
+def test_a_pod_that_a_list_was_too_old_to_show_is_found_again() -> None:
+    running = ours(a_bound_pod()).running()
+    run = Watched(a_status(RunState.RUNNING)).sees(version(running, 20), at(70)).missing()
+
+    run.sees(version(running, 20), at(80))
+
+    decision = run.decide(at(80))
+    assert (decision.publish, decision.look) == (None, None)
+
+
+def test_a_pod_replaced_under_its_name_is_the_attempts_pod_from_then_on() -> None:
+    running = ours(a_bound_pod()).running()
+    run = Watched(a_status(RunState.RUNNING, thresholds=limits(running=60)))
+    run.sees(named(running, "first", 10), at(1)).sees_gone(named(running, "first", 11), at(5))
+
+    run.sees(named(running, "second", 12), at(5.1))
+
+    quiet = run.decide(at(6))
+    overdue = run.decide(at(61))
+    assert (quiet.publish, quiet.look, quiet.wake_at) == (None, None, at(60))
+    assert overdue.look is not None
+
+
+def test_a_question_that_finds_another_pod_under_the_name_settles_which_is_there() -> None:
+    running = ours(a_bound_pod()).running()
+    run = Watched(a_status(RunState.RUNNING)).sees(named(running, "first", 10), at(1)).missing()
+
+    run.tracked.take_name(pod_name(), "second", at(5))
+    run.sees(named(running, "second", 12), at(5))
+
+    current = run.known().current
+    assert current is not None
+    assert (current.uid, current.gone) == ("second", False)
+
+
+def test_a_final_run_is_forgotten_once_a_list_does_not_show_its_pod() -> None:
+    run = Watched(a_status(RunState.COMPLETED)).sees(succeeded(), at(0))
+
+    assert not run.decide(at(1)).forget
+    assert run.missing().decide(at(1)).forget
+
+
+def test_a_launched_run_whose_deadline_was_changed_is_still_launched_after_a_restart() -> None:
+    status = a_status(RunState.ADMITTED, pods=(PodRef(name=pod_name()),))
+    run = Watched(status, event_type="deadline_changed")
+
+    assert run.decide(at(3)).look is not None
+
+
+def test_a_pod_outside_the_namespaces_watched_is_asked_for_by_name_now_and_again() -> None:
+    run = Watched(a_status(RunState.RUNNING)).sees(ours(a_bound_pod()).running(), at(70))
+    run.watched = False
+
+    asked = run.decide(at(71))
+    waiting = run.confirmed(at(71)).decide(at(72))
+
+    assert asked.look is not None
+    assert (waiting.look, waiting.wake_at) == (None, at(76))
