@@ -7,14 +7,19 @@ finding stays small and shows no secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from runbus.contracts.texts import cut
+
 GIVEN_CHARACTERS_MAX = 200
 TOKEN_CHARACTERS_MAX = 330  # a label's key has at most 317
+ALLOWED_MAX = 200  # values that are listed, of an operator's or a cluster's
+ALLOWED_SHOWN = 20  # of those that are too many
 NOT_SHOWN = "(not shown)"
 
 
@@ -92,8 +97,7 @@ def pointer(path: str, token: object) -> str:
 def _token_text(token: object) -> str:
     if isinstance(token, int) and token.bit_length() > 63:
         return "a very large whole number"
-    text = str(token)
-    return text if len(text) <= TOKEN_CHARACTERS_MAX else f"{text[: TOKEN_CHARACTERS_MAX - 1]}…"
+    return cut(str(token), TOKEN_CHARACTERS_MAX)
 
 
 def shortened(given: object) -> object:
@@ -107,15 +111,15 @@ def shortened(given: object) -> object:
         case int() | float():
             return _short_number(given)
         case str():
-            return _cut(printable(given))
+            return _short(printable(given))
         case dict():
             keys = ", ".join(printable(str(key))[:40] for key in list(given)[:8])
             more = ", …" if len(given) > 8 else ""
-            return _cut(f"a mapping ({keys}{more})" if given else "an empty mapping")
+            return _short(f"a mapping ({keys}{more})" if given else "an empty mapping")
         case list() | tuple():
             return f"a list of {len(given)}" if given else "an empty list"
         case _:
-            return _cut(f"a Python {type(given).__name__}")
+            return _short(f"a Python {type(given).__name__}")
 
 
 def printable(text: str) -> str:
@@ -136,10 +140,8 @@ _CREDENTIAL = re.compile(
 )
 
 
-def _cut(text: str) -> str:
-    if len(text) <= GIVEN_CHARACTERS_MAX:
-        return text
-    return f"{text[: GIVEN_CHARACTERS_MAX - 1]}…"
+def _short(text: str) -> str:
+    return cut(text, GIVEN_CHARACTERS_MAX)
 
 
 def _short_number(given: float) -> object:
@@ -149,6 +151,49 @@ def _short_number(given: float) -> object:
     if given.bit_length() <= 63:
         return given
     return "a very large whole number"
+
+
+def within_size(found: Sequence[Violation], bytes_max: int) -> tuple[Violation, ...]:
+    """Return as many findings as fit, each cut where it is long; the last says how many are left.
+
+    Args:
+        found: at least the first is kept, whatever its size.
+        bytes_max: of the findings together, as JSON.
+
+    """
+    kept: list[Violation] = []
+    size = 0
+    for each in found:
+        short = _small(each)
+        size += len(msgspec.json.encode(short)) + 1
+        if kept and size > bytes_max:
+            left = len(found) - len(kept)
+            hint = f"{left} more do not fit: mend these, the rest comes after"
+            kept.append(Violation("/", ViolationCode.TOO_MANY_VIOLATIONS.value, hint=hint))
+            break
+        kept.append(short)
+    return tuple(kept)
+
+
+def _small(violation: Violation) -> Violation:
+    """Return a finding whose every part is short; a place is as long as its document made it."""
+    return Violation(
+        path=violation.path,
+        code=violation.code,
+        given=shortened(violation.given),
+        allowed=_short_allowed(violation.allowed),
+        hint=cut(violation.hint) if violation.hint is not None else None,
+    )
+
+
+def _short_allowed(allowed: str | list[str] | None) -> str | list[str] | None:
+    """Return all values where they are not too many, else the first of them in words."""
+    if not isinstance(allowed, list):
+        return cut(allowed) if allowed is not None else None
+    if len(allowed) <= ALLOWED_MAX:
+        return [_short(each) for each in allowed]
+    first = ", ".join(_short(each) for each in allowed[:ALLOWED_SHOWN])
+    return f"{first} and {len(allowed) - ALLOWED_SHOWN} more"
 
 
 def with_hidden_value(violation: Violation) -> Violation:

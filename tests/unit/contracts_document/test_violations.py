@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from runbus.contracts.violations import (
     pointer,
     shortened,
     with_hidden_value,
+    within_size,
 )
 
 POINTERS = [
@@ -88,3 +91,40 @@ def test_other_variables_are_not_taken_for_credentials(name: object) -> None:
 def test_a_value_can_be_hidden() -> None:
     finding = Violation(path="/env/0/value", code=ViolationCode.WRONG_TYPE, given=123)
     assert with_hidden_value(finding).given == NOT_SHOWN
+
+
+def a_finding(number: int = 0, **parts: Any) -> Violation:
+    return Violation(**({"path": f"/env/{number}", "code": "invalid_value"} | parts))
+
+
+def test_findings_that_fit_are_all_told() -> None:
+    found = [a_finding(number, given=number, hint="mend it") for number in range(50)]
+
+    assert within_size(found, 100_000) == tuple(found)
+
+
+def test_of_findings_that_do_not_fit_the_last_says_how_many_are_left() -> None:
+    found = [a_finding(number, hint="h" * 100) for number in range(50)]
+
+    *kept, last = within_size(found, 1000)
+
+    assert kept == found[: len(kept)]
+    assert 0 < len(msgspec.json.encode(kept)) <= 1000
+    assert (last.path, last.code) == ("/", ViolationCode.TOO_MANY_VIOLATIONS)
+    assert (last.hint or "").startswith(f"{50 - len(kept)} more")
+
+
+def test_every_part_of_a_finding_is_cut_where_it_is_long() -> None:
+    long = "x" * 100_000
+
+    [told] = within_size([a_finding(given=long, allowed=long, hint=long)], 10)
+
+    assert len(str(told.given)) == 200
+    assert (len(str(told.allowed)), len(told.hint or "")) == (2000, 2000)
+
+
+def test_values_that_are_too_many_to_be_listed_are_told_in_words() -> None:
+    [told] = within_size([a_finding(allowed=[f"class-{n}" for n in range(1000)])], 10)
+
+    assert str(told.allowed).startswith("class-0, class-1, ")
+    assert str(told.allowed).endswith(" and 980 more")
