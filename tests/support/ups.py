@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from runbus.cli.connection import read_context
 from support.commands import Command
+
+T = TypeVar("T")
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
@@ -65,6 +69,23 @@ class Up:
 
     def pids(self) -> list[int]:
         return [each["pid"] for each in self.ready["processes"].values()]
+
+    @property
+    def nats_url(self) -> str:
+        """The bus's address, with its token."""
+        context = read_context(self.environment)
+        assert context is not None
+        return context.nats_url
+
+    @staticmethod
+    async def until(
+        ask: Callable[[], Awaitable[T]], is_there: Callable[[T], bool], timeout_s: float = 60.0
+    ) -> T:
+        """Ask again and again until the answer is as wanted; returns it."""
+        async with asyncio.timeout(timeout_s):
+            while not is_there(found := await ask()):
+                await asyncio.sleep(0.1)
+        return found
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """End it; returns its exit code and what it said."""

@@ -50,6 +50,11 @@ def clock_runs(status: RunStatus, key: Threshold) -> bool:
     return _STATE_THRESHOLDS.get(status.state) is key
 
 
+def state_threshold(state: RunState) -> Threshold | None:
+    """Return the threshold that counts from the entry into a state; None where there is none."""
+    return _STATE_THRESHOLDS.get(state)
+
+
 def clock_start(status: RunStatus, key: Threshold) -> datetime:
     """Return when the clock of a threshold started: the whole run's, or the state's."""
     if key is Threshold.TOTAL and status.accepted_at is not None:

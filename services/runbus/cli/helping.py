@@ -12,6 +12,8 @@ LEFT_WIDTH_MAX = 28
 GAP = 2
 INDENT = 2
 WIDTH_MAX = 100
+# As cyclopts writes what is no default worth a word.
+_NO_DEFAULTS = (None, "", '""', "()", "False")
 
 
 class TwoColumns(PlainFormatter):
@@ -77,6 +79,6 @@ def _text(entry: HelpEntry) -> str:
         parts.append(f"One of: {', '.join(entry.choices)}.")
     if entry.required:
         parts.append("Required.")
-    if entry.default not in (None, "", "False"):
+    if entry.default not in _NO_DEFAULTS:
         parts.append(f"Default: {entry.default}.")
     return " ".join(part for part in parts if part)

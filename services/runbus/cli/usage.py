@@ -14,6 +14,12 @@ from runbus.cli.problems import CliError
 def usage_problem(error: CycloptsError, given: Sequence[str]) -> CliError:
     """Return what to tell of arguments that cannot be parsed."""
     names = [name for entry in COMMANDS for name in (entry.name, *entry.aliases)]
+    if given and given[0] in names and isinstance(error, UnknownCommandError):
+        wrong = given[1] if len(given) > 1 else ""
+        return CliError(
+            f"`runbus {given[0]}` has no command {wrong!r}",
+            way_out=f"`runbus {given[0]} --help` shows what it has",
+        )
     if isinstance(error, UnknownCommandError) or (given and given[0] not in names):
         near = difflib.get_close_matches(given[0], names, n=1) if given else []
         hint = f"did you mean `runbus {near[0]}`? " if near else ""

@@ -46,6 +46,11 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "runbus.cli.commands.explain:explain",
                 "Say where each setting of a run comes from",
             ),
+            Entry(
+                "deadline",
+                "runbus.cli.commands.deadline:deadline",
+                "Extend, move, pause or resume a limit of a run",
+            ),
             Entry("abort", "runbus.cli.commands.abort:abort", "End a run"),
             Entry("rerun", "runbus.cli.commands.rerun:rerun", "Submit a run again, with changes"),
         ),
@@ -62,6 +67,11 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Operating",
         (
             Entry("init", "runbus.cli.commands.init:init", "Make or upgrade what is on the bus"),
+            Entry(
+                "deadletters",
+                "runbus.cli.commands.deadletters:app",
+                "Look at what could not be handled; try it again",
+            ),
             Entry("services", "runbus.cli.commands.services:app", "Run one of the services"),
         ),
     ),
