@@ -19,7 +19,7 @@ PYTEST_ARGS  ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup setup-demo demo test lint types imports generated check contracts lock format clean
+.PHONY: help setup setup-demo demo test lint types imports generated check bench contracts lock format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -108,6 +108,15 @@ types: setup  ## mypy, strict
 
 test: setup  ## unit, contract and integration tests, on a real nats-server and the local cluster
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
+
+# --- measuring ------------------------------------------------------------------------------------
+# Some benchmarks only: make bench BENCH="reading timers". A quick look: make bench BENCH_ARGS=--quick
+
+BENCH      ?=
+BENCH_ARGS ?=
+
+bench: setup  ## figures against their goals, as a table and in .bench/results.json, in 15 minutes
+	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH) $(BENCH_ARGS)
 
 # --- changing -------------------------------------------------------------------------------------
 

@@ -1,0 +1,32 @@
+"""The benchmarks by name, the quickest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bench import (
+    deadlines,
+    live,
+    publishing,
+    quiet,
+    reading,
+    rendering,
+    submitting,
+    throughput,
+    timers,
+)
+from bench.figures import Outcome
+from bench.settings import Setting
+
+BENCHMARKS: dict[str, Callable[[Setting], Coroutine[Any, Any, Outcome]]] = {
+    "rendering": rendering.run,
+    "reading": reading.run,
+    "publishing": publishing.run,
+    "timers": timers.run,
+    "submitting": submitting.run,
+    "throughput": throughput.run,
+    "deadlines": deadlines.run,
+    "quiet": quiet.run,
+    "live": live.run,
+}
