@@ -2,7 +2,7 @@
 
 An endpoint of the client library handles one request after the other: each is handed to a task
 here, a bounded number at a time. A request that cannot be answered now gets an error answer, and
-its client tries again.
+its client tries again. Nothing that a request brings with it ends the service.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import nats.errors
 from nats.micro import add_service
 from nats.micro.request import Request
 from nats.micro.service import EndpointConfig, ServiceConfig
 
 from runbus.contracts import subjects
+from runbus.contracts.texts import cut
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.logs import Log
 from runbus.sdk.bus import Bus
+from runbus.sdk.errors import BusUnreachableError
 
 VERSION = "1.0.0"
 NAME = "runbus-spec-validator"
@@ -56,6 +59,9 @@ class Api:
         self, tasks: asyncio.TaskGroup, answer: Answer
     ) -> Callable[[Request], Awaitable[None]]:
         async def take(request: Request) -> None:
+            if not request._msg.reply:  # nats-py tells it nowhere else
+                self._log.warning("request without a reply dropped", subject=request.subject)
+                return
             await self._at_once.acquire()
             tasks.create_task(self._answer(request, answer))
 
@@ -66,10 +72,20 @@ class Api:
             headers = {str(name): text for name, text in (request.headers or {}).items()}
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await request.respond(await answer(request.subject, headers, request.data))
-        except (RetryableError, TimeoutError) as error:
+        except (RetryableError, BusUnreachableError, TimeoutError) as error:
             self._log.warning("request not answered", subject=request.subject, reason=str(error))
-            await request.respond_error("503", "not now: try again")
+            await self._refuse(request, "503", "not now: try again")
         except (PoisonError, subjects.SubjectError) as error:
-            await request.respond_error("400", str(error))
+            await self._refuse(request, "400", str(error))
+        except Exception as error:  # noqa: BLE001 - a loop: one request never ends the service
+            self._log.exception("request failed", subject=request.subject)
+            await self._refuse(request, "500", f"internal error: {type(error).__name__}")
         finally:
             self._at_once.release()
+
+    async def _refuse(self, request: Request, code: str, text: str) -> None:
+        one_line = cut(" ".join(text.split()))  # it stands in a header
+        try:
+            await request.respond_error(code, one_line)
+        except nats.errors.Error as error:  # its client's own limit of time tells it
+            self._log.warning("error answer not sent", subject=request.subject, reason=str(error))
