@@ -42,6 +42,9 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     deliveries: int = 0
     headers: dict[str, str] = {}
     body: Annotated[bytes, Meta(description="the message's body, base64")] = b""
+    body_bytes: Annotated[
+        int | None, Meta(description="how long the body was, where only its beginning is kept")
+    ] = None
     run_id: str = ""
     project: str = ""
     set_aside_at: Moment

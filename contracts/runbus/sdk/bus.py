@@ -31,6 +31,7 @@ from runbus.sdk.errors import (
     BusTimeoutError,
     BusUnreachableError,
     NotFoundError,
+    TooLargeError,
     WrongSequenceError,
 )
 
@@ -43,6 +44,9 @@ EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 MESSAGE_ID = "Nats-Msg-Id"
 
 _HEADER_LINE = b"NATS/1.0"
+HEADERS_BYTES_MAX = 64 * 1024
+HEADER_BYTES_MIN = len(_HEADER_LINE) + 4  # two ends of lines
+HEADER_LINE_BYTES = 4  # colon, space, end of line
 
 
 class StoredMessage(Struct, frozen=True):
@@ -137,11 +141,13 @@ class Bus:
 
         Raises:
             WrongSequenceError: compare-and-set failed.
+            TooLargeError: the message was not sent.
             BusTimeoutError: no answer; the message may be stored.
             BusUnreachableError: no stream answered.
             BusRefusedError: anything else the server said.
 
         """
+        self._check_size(subject, body, headers)
         reply = await self.request(subject, body, headers, timeout_s=timeout_s)
         try:
             ack = _PUB_ACK.decode(reply.data)
@@ -151,6 +157,17 @@ class Bus:
         if ack.error is not None:
             raise _api_error(ack.error, subject)
         return ack.seq
+
+    def _check_size(self, subject: str, body: bytes, headers: Mapping[str, str] | None) -> None:
+        """Refuse what the server would answer by closing the connection for good."""
+        if len(body) + HEADERS_BYTES_MAX < self._client.max_payload:
+            return  # a stream refuses more headers by itself, and says so
+        size = len(body) + HEADER_BYTES_MIN
+        for name, value in (headers or {}).items():
+            size += len(name.encode()) + len(value.encode()) + HEADER_LINE_BYTES
+        if size > self._client.max_payload:
+            text = f"{subject}: {size} bytes, the server takes {self._client.max_payload}"
+            raise TooLargeError(text)
 
     async def send(
         self, subject: str, body: bytes, headers: Mapping[str, str] | None = None

@@ -28,5 +28,9 @@ class BusRefusedError(BusError):
         self.error_code = error_code
 
 
+class TooLargeError(BusRefusedError):
+    """A message that is larger than the server takes; it was not sent."""
+
+
 class NotFoundError(BusRefusedError):
     """The server answered that there is no such thing: stream, consumer or message."""

@@ -35,7 +35,7 @@ class Follower:
     """Delivers every message of a stream that matches, in order, from a sequence on.
 
     Use it through `follow`. `next_batch` returns what has arrived; `caught_up` says whether the
-    stream had nothing more when the last message was sent.
+    stream had nothing more when the last message was sent; `problem` why nothing can arrive.
     """
 
     def __init__(self, bus: Bus, stream: str, filters: Sequence[str], next_sequence: int) -> None:
@@ -54,6 +54,7 @@ class Follower:
         self._pending = 1
         self._generation = bus.generation
         self.restarts = -1
+        self.problem: str | None = None
 
     @property
     def caught_up(self) -> bool:
@@ -112,11 +113,13 @@ class Follower:
             subscription = await self._bus.subscribe(self._inbox, self._on_message)
             try:
                 self._consumer = await self._create_consumer()
-            except BusError:
+            except BusError as error:
+                self.problem = f"cannot follow {self._stream}: {error}"
                 await self._bus.unsubscribe(subscription)
                 await asyncio.sleep(RETRY_WAIT_S)
                 continue
             self.restarts += 1
+            self.problem = None
             return subscription
 
     async def _create_consumer(self) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from runbus.contracts import codec, subjects
-from runbus.contracts.envelope import Envelope, EnvelopeError, from_headers
+from runbus.contracts.envelope import Envelope, from_stored
 from runbus.contracts.events import RunEvent, type_token
 from runbus.contracts.status import RunStatus
 from runbus.contracts.streams import RUNS_BUCKET
@@ -105,7 +105,7 @@ def record_of(message: StoredMessage) -> RunRecord:
         BrokenMessageError: there is no readable status in it.
 
     """
-    envelope = _envelope_of(message)
+    envelope = from_stored(message.headers)
     return RunRecord(
         status=codec.decode_status(message.data),
         event_type=type_token(envelope.type),
@@ -128,7 +128,7 @@ def event_of(message: StoredMessage) -> EventRecord:
         run_id=tokens.run_id,
         event_type=tokens.event_type,
         sequence=message.sequence,
-        envelope=_envelope_of(message),
+        envelope=from_stored(message.headers),
         status=codec.decode_status(message.data),
         body=message.data,
         stored_at=message.stored_at,
@@ -192,11 +192,3 @@ def pick_run(text: str, records: Iterable[RunRecord]) -> RunRecord:
 def newest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
     """Return runs in order of their newest event, the newest first."""
     return sorted(records, key=lambda each: each.sequence, reverse=True)
-
-
-def _envelope_of(message: StoredMessage) -> Envelope:
-    try:
-        return from_headers(message.headers)
-    except EnvelopeError:  # a strange time must not hide a run
-        others = {name: text for name, text in message.headers.items() if name != "ce-time"}
-        return from_headers(others)

@@ -22,6 +22,9 @@ from runbus.sdk.bus import MESSAGE_ID, Bus
 
 ENDED_BY_DEAD_LETTER = frozenset({RunState.ACCEPTED, RunState.QUEUED, RunState.ADMITTED})
 STALE_TRIES_MAX = 5
+# A letter must fit into a message, its body in base64, beside up to 64 KiB of headers.
+BODY_BYTES_MAX = 512 * 1024
+REASON_CHARACTERS_MAX = 4000
 
 
 class DeadLetters:
@@ -41,14 +44,16 @@ class DeadLetters:
 
         """
         project, run_id = _run_of(delivery.subject)
+        is_cut = len(delivery.data) > BODY_BYTES_MAX
         letter = DeadLetter(
             service=self._publisher.value,
             subject=delivery.subject,
-            reason=reason,
+            reason=reason[:REASON_CHARACTERS_MAX],
             sequence=delivery.sequence,
             deliveries=delivery.deliveries,
             headers=dict(delivery.headers),
-            body=delivery.data,
+            body=delivery.data[:BODY_BYTES_MAX],
+            body_bytes=len(delivery.data) if is_cut else None,
             run_id=run_id,
             project=project,
             set_aside_at=self._clock.now(),
@@ -72,6 +77,8 @@ class DeadLetters:
                 await self._run_log.publish(
                     EventType.ATTEMPT_FAILED, self._failed(record, reason), record
                 )
+            except PoisonError:
+                return  # its status is too large for another event
             except StaleError as error:
                 record = error.newest
             else:
@@ -83,8 +90,10 @@ class DeadLetters:
             state=RunState.ERROR,
             since=self._clock.now(),
             reason=Reason.INTERNAL_ERROR.value,
-            message=reason,
-            status_text=f"internal error in {self._publisher.value}: {reason}",
+            message=reason[:REASON_CHARACTERS_MAX],
+            status_text=(
+                f"internal error in {self._publisher.value}: {reason[:REASON_CHARACTERS_MAX]}"
+            ),
             outcome_class=OutcomeClass.INFRASTRUCTURE,
             deadline=None,
             deadline_of=None,

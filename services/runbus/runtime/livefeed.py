@@ -15,7 +15,7 @@ from runbus.runtime.errors import PoisonError
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunRecord, record_of, source_sequence
 from runbus.sdk.bus import Bus, StoredMessage
-from runbus.sdk.follow import follow
+from runbus.sdk.follow import Follower, follow
 
 LIVE_STREAM = f"KV_{LIVE_BUCKET}"
 
@@ -30,10 +30,13 @@ class LiveFeed:
         self._shards = shards
         self._log = log
         self.loaded = asyncio.Event()
+        self._follower: Follower | None = None
 
     def ready_problem(self) -> str | None:
-        """Return why the feed is not complete yet."""
-        return None if self.loaded.is_set() else "the live runs are not loaded yet"
+        """Return why the feed is not complete, or does not go on."""
+        if not self.loaded.is_set():
+            return "the live runs are not loaded yet"
+        return self._follower.problem if self._follower is not None else None
 
     async def run(self, on_record: OnRecord) -> None:
         """Load, then follow, until cancelled."""
@@ -42,6 +45,7 @@ class LiveFeed:
         async with follow(
             self._bus, EVENTS, self._event_filters(), next_sequence=next_sequence
         ) as follower:
+            self._follower = follower
             while True:
                 for message in await follower.next_batch():
                     self._take(message, message.sequence, on_record)
@@ -67,11 +71,11 @@ class LiveFeed:
 
     def _take(self, message: StoredMessage, sequence: int, on_record: OnRecord) -> None:
         try:
-            record = record_of(message, sequence=sequence)
+            on_record(record_of(message, sequence=sequence))
         except PoisonError as error:
-            self._log.error("unreadable event", error=str(error))
-            return
-        on_record(record)
+            self._log.error("unreadable event", sequence=sequence, error=str(error))
+        except Exception as error:  # noqa: BLE001 - a message loop's one: one event must not stop all
+            self._log.exception("event not taken", sequence=sequence, error=type(error).__name__)
 
     def _event_filters(self) -> list[str]:
         if self._shards is None:

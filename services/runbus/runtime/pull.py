@@ -48,6 +48,7 @@ class Puller:
         self._wake = asyncio.Event()
         self._inbox = bus.new_inbox()
         self._count = 0
+        self._not_before = 0.0  # refused, or nobody there: not asked again at once
         self._generation = bus.generation
         self._problem: str | None = "has not been answered yet"
 
@@ -107,6 +108,8 @@ class Puller:
 
     async def _ask(self) -> None:
         now = asyncio.get_running_loop().time()
+        if now < self._not_before:
+            return
         if self._generation != self._bus.generation:
             self._generation = self._bus.generation
             self._requests.clear()
@@ -159,6 +162,7 @@ class Puller:
         if status in {"404", "408"}:  # nothing there: asked again
             self._problem = None
         else:
+            self._not_before = asyncio.get_running_loop().time() + UNREACHABLE_WAIT_S
             description = {str(key): text for key, text in (msg.headers or {}).items()}
             self._problem = f"{status} {description.get('Description', '')}".strip()
         self._wake.set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.envelope import Envelope
@@ -28,6 +29,7 @@ from runbus.sdk.errors import (
     BusRefusedError,
     BusTimeoutError,
     BusUnreachableError,
+    TooLargeError,
     WrongSequenceError,
 )
 
@@ -147,6 +149,7 @@ class RunLog:
         Raises:
             StaleError: the run moved on; decide again on its `newest`.
             RetryableError: the bus did not answer within the budget.
+            PoisonError: the event is larger than the bus takes.
             IllegalTransitionError: the table does not allow it.
 
         """
@@ -159,32 +162,24 @@ class RunLog:
         trace = child_traceparent(parent, status.run_id, own_id)
         started = self._clock.monotonic()
         try:
-            sequence, found_stored = await self._store(event_type, event, own_id, expected, trace)
+            stored = await self._store(event_type, event, own_id, expected, trace)
         except StaleError:
             self._metrics.events.labels(event_type.value, "stale").inc()
             raise
         self._metrics.publish_s.observe(self._clock.monotonic() - started)
-        self._count(event_type, status, previous, found_stored=found_stored)
-        return RunRecord(
-            sequence=sequence,
-            event_type=event_type.value,
-            event_id=own_id,
-            status=status,
-            traceparent=trace,
-            found_stored=found_stored,
-        )
+        self._count(event_type, stored, previous)
+        return stored
 
     def _count(
         self,
         event_type: EventType,
-        status: RunStatus,
+        stored: RunRecord,
         previous: RunStatus | None,
-        *,
-        found_stored: bool,
     ) -> None:
-        result = "found" if found_stored else "stored"
+        status = stored.status
+        result = "found" if stored.found_stored else "stored"
         self._metrics.events.labels(event_type.value, result).inc()
-        if found_stored:
+        if stored.found_stored:
             return
         if previous is not None and previous.state is not status.state:
             stayed_s = (status.since - previous.since).total_seconds()
@@ -197,7 +192,7 @@ class RunLog:
 
     async def _store(
         self, event_type: EventType, event: RunEvent, own_id: str, expected: int, trace: str
-    ) -> tuple[int, bool]:
+    ) -> RunRecord:
         status = event.status
         subject = subjects.event(status.project, status.run_id, status.shard, event_type)
         headers = self._headers(event_type, status, own_id, expected, trace)
@@ -211,7 +206,8 @@ class RunLog:
             except WrongSequenceError:
                 newest = await self.newest(status.project, status.run_id)
                 if newest is not None and newest.event_id == own_id:
-                    return newest.sequence, True
+                    # As it was stored: another replica may have said the same in other words.
+                    return replace(newest, found_stored=True)
                 raise StaleError(newest) from None
             except (BusTimeoutError, BusUnreachableError) as error:
                 # Stored or not: the same id with the same expectation may be sent again, and
@@ -220,11 +216,20 @@ class RunLog:
                     text = f"cannot store {event_type.value} of {status.run_id}: {error}"
                     raise RetryableError(text) from error
                 await asyncio.sleep(PUBLISH_RETRY_S)
+            except TooLargeError as error:
+                text = f"{event_type.value} of {status.run_id} is too large: {error}"
+                raise PoisonError(text) from error
             except BusRefusedError as error:
                 text = f"the bus refused {event_type.value} of {status.run_id}: {error}"
                 raise RetryableError(text, delay_s=5.0) from error
             else:
-                return sequence, False
+                return RunRecord(
+                    sequence=sequence,
+                    event_type=event_type.value,
+                    event_id=own_id,
+                    status=status,
+                    traceparent=trace,
+                )
 
     def _headers(
         self, event_type: EventType, status: RunStatus, own_id: str, expected: int, trace: str
@@ -255,7 +260,7 @@ def record_of(message: StoredMessage, *, sequence: int | None = None) -> RunReco
         PoisonError: the message cannot be read.
 
     """
-    attributes = envelope.from_headers(message.headers)
+    attributes = envelope.from_stored(message.headers)
     try:
         status = codec.decode_status(message.data)
     except codec.BrokenMessageError as error:

@@ -20,6 +20,8 @@ from runbus.runtime.metrics import Metrics
 
 # The clock of the day can be set: an alarm never sleeps longer than this without a look at it.
 SLEEP_MAX_S = 30.0
+# Replaced alarms stay in the heap until their time; beyond as many again it is built anew.
+HEAP_SLACK = 1000
 UNFORESEEN_DELAY_FIRST_S = 1.0
 UNFORESEEN_DELAY_MAX_S = 60.0
 
@@ -52,6 +54,11 @@ class WorkQueue:
         """How many keys have an alarm set."""
         return len(self._alarms)
 
+    @property
+    def memory(self) -> int:
+        """How many alarms are held, those replaced or cleared included."""
+        return len(self._heap)
+
     def add(self, key: str) -> None:
         """Have a key looked at as soon as possible."""
         if key in self._in_hand:
@@ -65,17 +72,24 @@ class WorkQueue:
         """Have a key looked at when a time comes; None clears its alarm."""
         if at is None:
             self._alarms.pop(key, None)
+            self._tidy()
             return
         if self._alarms.get(key) == at:
             return
         self._alarms[key] = at
         heapq.heappush(self._heap, (at, key))
+        self._tidy()
         if self._heap[0][1] == key:
             self._alarm_set.set()
 
+    def _tidy(self) -> None:
+        if len(self._heap) >= 2 * len(self._alarms) + HEAP_SLACK:
+            self._heap = [(at, key) for key, at in self._alarms.items()]
+            heapq.heapify(self._heap)
+
     def forget(self, key: str) -> None:
         """Drop a key's alarm and its record of failures."""
-        self._alarms.pop(key, None)
+        self.set_alarm(key, None)
         self._failures.pop(key, None)
 
     async def run(self, handle: Handle, stopping: asyncio.Event, *, workers: int) -> None:

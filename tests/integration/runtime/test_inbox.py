@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from nats.aio.msg import Msg
+
 from runbus.contracts import codec, subjects
 from runbus.contracts.replies import DeadLetter
 from runbus.contracts.states import RunState
@@ -21,6 +23,7 @@ from runbus.runtime.deadletters import DeadLetters
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.inbox import Delivery, Inbox
 from runbus.runtime.pull import Puller
+from runbus.sdk.bus import Bus
 from support.buses import TestBus
 from support.runs import PROJECT, RUN_ID
 
@@ -194,3 +197,57 @@ async def test_messages_go_on_after_the_server_was_killed_and_started_again(
         tasks.create_task(handled(on, handler, enough))
 
     assert b"second" in seen
+
+
+async def test_a_poison_message_too_large_for_a_letter_is_set_aside_with_its_beginning(
+    on: TestBus,
+) -> None:
+    enough = asyncio.Event()
+    body = b"x" * 900_000
+
+    async def handler(delivery: Delivery) -> str:
+        enough.set()
+        text = "cannot be read"
+        raise PoisonError(text)
+
+    await on.bus.publish(SUBJECT, body)
+    await handled(on, handler, enough)
+
+    message = await on.bus.last_message(DEADLETTERS, subjects.dead_letter("pod-launcher"))
+    assert message is not None
+    letter = codec.decode(DeadLetter, message.data)
+    assert letter.body_bytes == len(body)
+    assert body.startswith(letter.body)
+    assert len(letter.body) > 100_000
+    assert await left(on, COMMANDS) == 0
+
+
+class CountingBus(Bus):
+    """Counts what is asked for."""
+
+    asked = 0
+
+    async def send_reply(self, subject: str, body: bytes, reply: str) -> None:
+        self.asked += 1
+        await super().send_reply(subject, body, reply)
+
+
+async def test_a_consumer_that_is_not_there_is_asked_for_now_and_again_only(on: TestBus) -> None:
+    bus, stopping = CountingBus(on.bus.native()), asyncio.Event()
+    await bus.open()
+    puller = Puller(bus, COMMANDS, "nobody", in_hand_max=8)
+
+    async def handle(_msg: Msg) -> None:
+        raise AssertionError
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(puller.run(handle, stopping))
+        async with asyncio.timeout(10):
+            while bus.asked < 2:
+                await asyncio.sleep(0.01)
+        problem, asked = puller.ready_problem(), bus.asked
+        stopping.set()
+
+    assert asked == 2
+    assert problem is not None
+    assert "503" in problem

@@ -8,13 +8,16 @@ import signal
 
 import pytest
 
+from runbus.contracts import codec, subjects
+from runbus.contracts.events import RunQueued
 from runbus.contracts.states import EventType, RunState
 from runbus.contracts.streams import LIVE_BUCKET, RUNS_BUCKET
 from runbus.contracts.transitions import IllegalTransitionError, Publisher
+from runbus.runtime.errors import PoisonError
 from runbus.runtime.runlog import StaleError, record_of, source_sequence
 from runbus.sdk.bus import StoredMessage
 from support.buses import TestBus
-from support.runs import PROJECT, RUN_ID, a_status, replace
+from support.runs import PROJECT, RUN_ID, a_status, at, replace
 
 SHARD = a_status().shard
 
@@ -143,3 +146,45 @@ async def test_a_status_survives_the_way_over_the_bus(on: TestBus) -> None:
     newest = await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID)
     assert newest is not None
     assert newest.status == status
+
+
+async def test_an_event_too_large_for_the_bus_is_poison_and_leaves_the_connection_alone(
+    on: TestBus,
+) -> None:
+    accepted = await on.accept()
+
+    for size in (2_000_000, 1_048_000):  # the second fits, its headers do not
+        with pytest.raises(PoisonError, match="too large"):
+            await on.store(
+                EventType.QUEUED,
+                Publisher.SCHEDULER,
+                accepted,
+                state=RunState.QUEUED,
+                message="x" * size,
+            )
+
+    assert (await on.admit(accepted)).sequence == accepted.sequence + 1
+
+
+async def test_a_transition_found_stored_is_returned_as_it_was_stored(on: TestBus) -> None:
+    accepted = await on.accept()
+    states = {"state": RunState.QUEUED, "reason": "QuotaExceeded"}
+    first = await on.store(EventType.QUEUED, Publisher.SCHEDULER, accepted, since=at(5), **states)
+
+    second = await on.store(EventType.QUEUED, Publisher.SCHEDULER, accepted, since=at(9), **states)
+
+    assert second.found_stored
+    assert second.status == first.status
+
+
+async def test_an_event_whose_time_cannot_be_read_is_read_all_the_same(on: TestBus) -> None:
+    accepted = await on.accept()
+    subject = subjects.event(PROJECT, RUN_ID, SHARD, EventType.QUEUED)
+    event = RunQueued(status=replace(accepted.status, state=RunState.QUEUED))
+    headers = {"ce-type": "dev.runbus.run.queued.v1", "ce-time": "yesterday"}
+    await on.bus.publish(subject, codec.encode(event), headers)
+
+    newest = await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID)
+
+    assert newest is not None
+    assert newest.status.state is RunState.QUEUED

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from runbus.runtime.errors import RetryableError
-from runbus.runtime.workqueue import WorkQueue
+from runbus.runtime.workqueue import HEAP_SLACK, WorkQueue
 from support.clocks import ManualClock
 from support.runs import at
 
@@ -201,3 +201,14 @@ async def test_what_is_in_hand_is_finished_when_told_to_stop() -> None:
     await queue.run(handle, stopping, workers=1)
 
     assert finished == ["a"]
+
+
+def test_alarms_that_were_cleared_do_not_pile_up_until_their_time() -> None:
+    queue, _ = a_queue()
+
+    for number in range(10_000):
+        queue.set_alarm(f"run-{number}", at(86_400 + number))
+        queue.forget(f"run-{number}")
+
+    assert queue.alarms == 0
+    assert queue.memory <= HEAP_SLACK
