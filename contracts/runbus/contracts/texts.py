@@ -7,7 +7,7 @@ could make an event that no stream takes, and its run could never go on.
 from __future__ import annotations
 
 MESSAGE_CHARACTERS_MAX = 2000  # of a server, a kubelet, or a person who says why
-WHO_CHARACTERS_MAX = 256  # a user or client, a run's name, a reason code
+WHO_CHARACTERS_MAX = 253  # who asks, as the `user` of a document; also of names and codes
 
 
 def cut(text: str, characters_max: int = MESSAGE_CHARACTERS_MAX) -> str:

@@ -11,6 +11,7 @@ from runbus.contracts.commands import AbortRun
 from runbus.contracts.deadlines import with_deadline
 from runbus.contracts.states import PENDING_STATES, Reason, Role, RunState
 from runbus.contracts.status import AbortCause, RunStatus
+from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
 from runbus.reading.aborts import abort_text
 from runbus.reading.explain import describe
 from runbus.reading.model import Reading, Sticky
@@ -54,10 +55,10 @@ def _aborting(command: AbortRun, before: RunStatus, *, asked_by: str, now: datet
     if judged is RunState.ABORTING and before.abort is not None:
         judged, since = before.abort.state or judged, before.abort.since or since
     cause = AbortCause(
-        by=command.by or asked_by,
+        by=cut(command.by or asked_by, WHO_CHARACTERS_MAX),
         by_user=command.by_user,
-        reason=command.reason or Reason.ABORTED_BY_USER.value,
-        message=command.message,
+        reason=cut(command.reason or Reason.ABORTED_BY_USER.value, WHO_CHARACTERS_MAX),
+        message=cut(command.message),
         state=judged,
         since=command.since or since,
         limit_s=command.limit_s,
@@ -115,7 +116,7 @@ def withdrawn(before: RunStatus, reading: Reading, pod: Pod, now: datetime) -> R
         state=reading.state,
         since=now,
         reason=reading.reason,
-        message=reading.message,
+        message=cut(reading.message),
         status_text=describe(reading),
         container=reading.container or None,
         roles={Role.MAIN.value: {reading.state.value: 1}},

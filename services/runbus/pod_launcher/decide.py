@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from runbus.contracts.states import EventType, OutcomeClass, Reason, RunState
 from runbus.contracts.status import PodRef, RunStatus
+from runbus.contracts.texts import cut
 from runbus.contracts.transitions import AttemptOutcome, after_attempt
 from runbus.pod_launcher.model import Create, Decision, Drop
 
@@ -43,8 +44,8 @@ def refused(before: RunStatus, server_message: str, now: datetime) -> RunStatus:
         since=now,
         not_before=after.not_before,
         reason=outcome.reason,
-        message=server_message,
-        status_text=f"Kubernetes refused it: {server_message}",
+        message=cut(server_message),
+        status_text=cut(f"Kubernetes refused it: {server_message}"),
         outcome_class=outcome.outcome_class,
         deadline=None,
         deadline_of=None,

@@ -11,7 +11,8 @@ from runbus.contracts.events import RunAccepted, RunRejected
 from runbus.contracts.identity import shard_of
 from runbus.contracts.states import Kind, Reason, RunState
 from runbus.contracts.status import RunStatus
-from runbus.contracts.violations import Violation, ViolationCode
+from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
+from runbus.contracts.violations import Violation, ViolationCode, shortened, within_size
 from runbus.settings.defaults import Defaults
 from runbus.settings.limits import limits_of
 from runbus.settings.model import Refused, Resolved
@@ -21,6 +22,9 @@ from runbus.settings.resolve import document_hash, resolve
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 256
+# A message carries 1 MiB, and an accepted one a document of up to half of that besides.
+VIOLATIONS_BYTES_MAX = 256 * 1024
+WARNINGS_BYTES_MAX = 64 * 1024
 
 
 def judge(
@@ -43,7 +47,7 @@ def judge(
         raw.value,
         project=request.project,
         defaults=defaults,
-        default_user=request.user,
+        default_user=cut(request.user, WHO_CHARACTERS_MAX),
         cluster_priority_classes=cluster_priority_classes,
     )
     if isinstance(resolved, Refused):
@@ -56,7 +60,7 @@ def judge(
         document=resolved.document,
         document_hash=document_hash(raw.value),
         idempotency_key=request.key,
-        warnings=tuple(resolved.warnings),
+        warnings=within_size(resolved.warnings, WARNINGS_BYTES_MAX),
         origins=stored_origins(resolved),
         overrode=stored_overrode(resolved),
     )
@@ -70,23 +74,25 @@ def reject(
     now: datetime,
     raw: object = None,
 ) -> Reject:
-    """Return the rejection of a request."""
+    """Return the rejection of a request: whatever it brings with it, the event stays small."""
     name = raw.get("name") if isinstance(raw, dict) else None
     first = violations[0]
     more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
     status = RunStatus(
         run_id=run_id,
         project=request.project,
-        name=name if isinstance(name, str) else "",
-        user=request.user,
+        name=cut(name, WHO_CHARACTERS_MAX) if isinstance(name, str) else "",
+        user=cut(request.user, WHO_CHARACTERS_MAX),
         shard=shard_of(run_id),
         state=RunState.REJECTED,
         since=now,
         reason=_reason(violations).value,
-        message=f"{first.path}: {first.code}{more}",
-        status_text=f"rejected: {first.path}: {first.hint or first.code}{more}",
+        message=cut(f"{first.path}: {first.code}{more}"),
+        status_text=cut(f"rejected: {first.path}: {first.hint or first.code}{more}"),
     )
-    return Reject(RunRejected(status=status, violations=violations, idempotency_key=request.key))
+    key = request.key and cut(request.key, IDEMPOTENCY_KEY_CHARACTERS_MAX)
+    told = within_size(violations, VIOLATIONS_BYTES_MAX)
+    return Reject(RunRejected(status=status, violations=told, idempotency_key=key))
 
 
 def is_same_request(accepted: RunAccepted, wanted: RunAccepted) -> bool:
@@ -102,7 +108,7 @@ def key_reused(key: str | None, run_id: str) -> Violation:
     return Violation(
         path="/",
         code=ViolationCode.IDEMPOTENCY_KEY_REUSED,
-        given=key,
+        given=shortened(key),
         hint=f"run {run_id} was accepted under this key with another document: use a new key",
     )
 

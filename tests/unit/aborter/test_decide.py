@@ -8,9 +8,12 @@ import pytest
 
 from runbus.aborter.decide import abort_order, force, is_left, judge, withdrawn
 from runbus.aborter.model import Drop, Force, NodeView, Store, Verdict
+from runbus.contracts import codec
 from runbus.contracts.commands import AbortRun
+from runbus.contracts.events import RunAborting
 from runbus.contracts.states import FINAL_STATES, RunState
 from runbus.contracts.status import AbortCause, RunStatus
+from runbus.contracts.texts import MESSAGE_CHARACTERS_MAX
 from runbus.contracts.transitions import LIVE_STATES
 from runbus.reading.pods import read_pod
 from support.pods import a_bound_pod
@@ -92,6 +95,22 @@ def test_an_unnamed_user_is_named_by_the_clients_identity() -> None:
 
     assert isinstance(found, Store)
     assert found.status.status_text == "aborting by /client"
+
+
+def test_long_texts_of_a_command_are_cut_so_that_every_later_event_fits() -> None:
+    long = "x" * 1_000_000
+    found = verdict(AbortRun(by=long, message=long, reason=long), a_status(RunState.RUNNING))
+
+    assert isinstance(found, Store)
+    assert len(codec.encode(RunAborting(status=found.status))) < 16 * 1024
+
+
+def test_the_long_message_of_a_pod_found_is_cut_when_an_abort_is_withdrawn() -> None:
+    pod = a_bound_pod().waiting("CreateContainerConfigError", "x" * 100_000).pod()
+
+    after = withdrawn(aborting(by_user=False), read_pod(pod), pod, at(100))
+
+    assert len(after.message) == MESSAGE_CHARACTERS_MAX
 
 
 def test_a_waiting_pod_is_deleted_by_uid_and_version() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from runbus.contracts.states import OutcomeClass, RunState
 from runbus.contracts.status import PodRef
+from runbus.contracts.texts import MESSAGE_CHARACTERS_MAX
 from runbus.pod_launcher.decide import decide, launched, refused
 from runbus.pod_launcher.model import Create, Drop
 from support.runs import a_policy, a_status, at
@@ -49,6 +50,13 @@ def test_a_refusal_ends_the_attempt_in_the_servers_own_words() -> None:
     assert (after.state, after.reason) == (RunState.ERROR, "LaunchRefused")
     assert after.message == "pods is forbidden: exceeded quota"
     assert after.outcome_class is OutcomeClass.USER
+
+
+def test_a_refusal_in_many_words_is_cut() -> None:
+    after = refused(ADMITTED, "x" * 1_000_000, at(5))
+
+    assert len(after.message) == MESSAGE_CHARACTERS_MAX
+    assert len(after.status_text) <= MESSAGE_CHARACTERS_MAX
 
 
 def test_a_policy_may_name_a_refusal() -> None:

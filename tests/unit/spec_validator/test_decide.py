@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
+import pytest
 
+from runbus.contracts import codec
 from runbus.contracts.states import RunState
+from runbus.contracts.streams import MAX_MESSAGE_BYTES
+from runbus.contracts.texts import WHO_CHARACTERS_MAX
 from runbus.settings.defaults import Defaults
 from runbus.spec_validator.decide import is_same_request, judge, key_reused
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
@@ -22,10 +27,11 @@ def verdict(
     key: str | None = None,
     defaults: Defaults | None = None,
     classes: tuple[str, ...] | None = None,
+    user: str = "/ada",
     **settings: Any,
 ) -> Verdict:
     raw = msgspec.json.encode(JOB | settings if document is None else document)
-    request = Request(project="nlp", body=raw if body is None else body, key=key, user="/ada")
+    request = Request(project="nlp", body=raw if body is None else body, key=key, user=user)
     return judge(request, RUN_ID, defaults or Defaults(), at(0), classes)
 
 
@@ -50,7 +56,7 @@ def test_a_right_document_is_accepted_with_its_limits_in_the_status() -> None:
 
 
 def test_the_documents_own_user_goes_before_the_clients_identity() -> None:
-    assert accepted(verdict(user="bob")).event.status.user == "bob"
+    assert accepted(verdict(JOB | {"user": "bob"})).event.status.user == "bob"
 
 
 def test_a_limit_on_the_whole_run_is_a_deadline_from_the_start() -> None:
@@ -85,6 +91,41 @@ def test_an_idempotency_key_that_is_too_long_is_a_violation_beside_the_others() 
 
     assert {each.code for each in event.violations} >= {"invalid_idempotency_key"}
     assert "/kind" in {each.path for each in event.violations}
+
+
+LONG = "x" * 500_000
+DEEP = msgspec.json.decode(
+    '{"k":' * 60 + json.dumps({f"{LONG[:300]}{n}": None for n in range(250)}) + "}" * 60
+)
+
+
+@pytest.mark.parametrize(
+    ("document", "rest"),
+    [
+        (JOB | {"name": LONG}, {}),
+        (JOB | {"kind": LONG}, {}),
+        (JOB | {"image": ""}, {"user": LONG * 2}),
+        (JOB, {"key": LONG * 2}),
+        (JOB | {"nonsense": DEEP}, {}),
+        (JOB | {f"{LONG[:320]}{number}": LONG[:900] for number in range(400)}, {}),
+        (JOB | {"env": [{"name": f"{LONG[:900]}{n}", "value": None} for n in range(500)]}, {}),
+        ([LONG], {}),
+        (LONG + LONG, {}),
+    ],
+)
+def test_whatever_is_long_in_a_request_its_rejection_fits_into_an_event(
+    document: object, rest: dict[str, Any]
+) -> None:
+    event = rejected(verdict(document, **rest)).event
+
+    assert len(codec.encode(event)) < MAX_MESSAGE_BYTES // 2
+
+
+def test_the_accepted_event_of_a_client_with_a_long_name_fits() -> None:
+    event = accepted(verdict(JOB, user=LONG * 2)).event
+
+    assert len(event.status.user) == WHO_CHARACTERS_MAX
+    assert len(codec.encode(event)) < MAX_MESSAGE_BYTES // 2
 
 
 def test_a_class_of_the_operators_list_is_ranked_by_its_place() -> None:
