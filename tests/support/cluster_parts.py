@@ -13,7 +13,7 @@ from runbus.cli.stack import probe
 from support.cluster import until
 from support.cluster_processes import wait_dead
 
-BACK_LIMIT_S = 30.0
+BACK_LIMIT_S = 60.0
 OK = 200
 
 

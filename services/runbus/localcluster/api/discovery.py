@@ -3,6 +3,7 @@
 import platform
 from typing import Any
 
+from runbus.localcluster.api.reviews import GROUPS
 from runbus.localcluster.rules.resources import GROUP_VERSIONS, RESOURCES, Resource
 
 JsonObject = dict[str, Any]
@@ -14,6 +15,7 @@ _SUBRESOURCE_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "eviction": ("Eviction", ("create",)),
     "finalize": ("", ("update",)),
 }
+_ALL_VERSIONS = (*GROUP_VERSIONS, *GROUPS)
 
 
 def discovery(path: str, host: str) -> JsonObject | None:
@@ -28,11 +30,11 @@ def discovery(path: str, host: str) -> JsonObject | None:
             "versions": ["v1"],
             "serverAddressByClientCIDRs": [address],
         }
-    groups = [each for each in GROUP_VERSIONS if each[0]]
+    groups = [each for each in _ALL_VERSIONS if each[0]]
     if clean == "/apis":
         shown = [_group(*each) for each in groups]
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": shown}
-    for group, version in GROUP_VERSIONS:
+    for group, version in _ALL_VERSIONS:
         prefix = f"/apis/{group}" if group else "/api"
         if clean == f"{prefix}/{version}":
             return _resource_list(group, version)
@@ -43,7 +45,7 @@ def discovery(path: str, host: str) -> JsonObject | None:
 
 def known_group_version(path: str) -> bool:
     """Whether a path lies below a group version that is served."""
-    for group, version in GROUP_VERSIONS:
+    for group, version in _ALL_VERSIONS:
         prefix = f"/apis/{group}/{version}/" if group else f"/api/{version}/"
         if path.startswith(prefix):
             return True
@@ -76,6 +78,7 @@ def _resource_list(group: str, version: str) -> JsonObject:
         if (each.group, each.version) == (group, version):
             resources.append(_resource(each))
             resources.extend(_subresource(each, name) for name in each.subresources)
+    resources.extend(_review(*each) for each in GROUPS.get((group, version), ()))
     body: JsonObject = {"kind": "APIResourceList"}
     if group:
         body["apiVersion"] = "v1"
@@ -96,6 +99,11 @@ def _resource(each: Resource) -> JsonObject:
     if each.categories:
         shown["categories"] = list(each.categories)
     return shown
+
+
+def _review(plural: str, kind: str) -> JsonObject:
+    names = {"name": plural, "singularName": kind.lower()}
+    return {**names, "namespaced": False, "kind": kind, "verbs": ["create"]}
 
 
 def _subresource(each: Resource, name: str) -> JsonObject:

@@ -26,7 +26,7 @@ from runbus.localcluster.store.history import Stored
 from runbus.localcluster.store.store import ObjectStore
 
 JsonObject = dict[str, Any]
-_ALWAYS_THERE = frozenset(("default", "kube-system"))
+_ALWAYS_THERE = frozenset(("default", "kube-node-lease", "kube-public", "kube-system"))
 
 
 class Sources(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
+from runbus.localcluster.api import reviews
+from runbus.localcluster.api.bodies import known_fields, read_body, read_optional_body, warn
 from runbus.localcluster.api.discovery import discovery, known_group_version
 from runbus.localcluster.api.faults import Fault, Faults
 from runbus.localcluster.api.journal import JournalError
@@ -18,7 +20,6 @@ from runbus.localcluster.api.operations import Operations
 from runbus.localcluster.api.pod_logs import PodLogs
 from runbus.localcluster.api.queries import (
     apply_patch,
-    decode_json,
     delete_options,
     dry_run,
     flag,
@@ -28,19 +29,21 @@ from runbus.localcluster.api.queries import (
     whole_number,
 )
 from runbus.localcluster.api.tables import as_table, wants_table
-from runbus.localcluster.api.watching import Watches
+from runbus.localcluster.api.watching import Lines, ObjectLines, TableLines, Watches
 from runbus.localcluster.rules.errors import (
     ApiError,
     bad_request,
     method_not_allowed,
+    not_here,
     success,
     too_large,
     too_large_version,
     unauthorized,
     unknown_path,
-    unsupported_media_type,
 )
 from runbus.localcluster.rules.resources import Target, parse_target
+from runbus.localcluster.schema.openapi import INDEX, document, index
+from runbus.localcluster.schema.types import load_types
 from runbus.localcluster.store.history import Stored
 from runbus.localcluster.store.pages import Page, Pages
 
@@ -49,7 +52,6 @@ MAX_BODY_BYTES = 3 * 1024 * 1024
 _TOKEN_PREFIX = "/token/"  # noqa: S105 - the start of a path, see options.py
 _HEALTH = frozenset(("/healthz", "/livez", "/readyz"))
 _OPEN = _HEALTH | {"/version", "/version/"}
-_JSON = frozenset(("", "application/json", "application/octet-stream", "text/plain"))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -142,15 +144,19 @@ class ApiServer:
         path = request.path
         target = parse_target(path)
         if target is None:
-            return _dispatch_other(request)
+            return await _dispatch_other(request)
+        if target.resource.read_only and request.method != "GET":
+            raise not_here(target.resource.read_only)
+        refused = dict(target.resource.refused).get(target.subresource)
+        if refused is not None:
+            self._store.get(target.resource, target.namespace, target.name)
+            raise not_here(refused)
         if target.subresource:
             return await self._handle_subresource(request, target)
         match (request.method, bool(target.name)):
             case ("GET", named):
                 if request.query.get("watch") and flag(request.query, "watch"):
-                    options = watch_options(request.query, target)
-                    collection = self._store.collection(target.resource)
-                    return await self._watches.serve(request, collection, options)
+                    return await self._watch(request, target)
                 return self._get(request, target) if named else self._list(request, target)
             case ("POST", False):
                 return await self._create(request, target)
@@ -178,15 +184,28 @@ class ApiServer:
             case ("log", "GET"):
                 return await self._logs.serve(request, target)
             case ("binding", "POST"):
-                self._do.bind(target, await _body(request, "Binding"))
+                self._do.bind(target, await read_body(request, "Binding"))
                 return _json(201, _encode(success(201)))
             case ("eviction", "POST"):
-                body = await _body(request, "Eviction")
+                body = await read_body(request, "Eviction")
                 inner = body.get("deleteOptions") if isinstance(body, dict) else None
                 self._do.evict(target, delete_options(request.query, inner))
                 return _json(201, _encode(success(201)))
             case _:
                 raise method_not_allowed()
+
+    async def _watch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        options = watch_options(request.query, target)
+        collection = self._store.collection(target.resource)
+        lines: Lines = ObjectLines(collection)
+        if wants_table(request.headers.get("Accept", "")):
+            include = request.query.get("includeObject", "")
+            lines = TableLines(collection, include, lambda: self._do.now_s)
+        return await self._watches.serve(request, collection, options, lines)
+
+    def _table(self, request: web.BaseRequest, target: Target, page: Page) -> web.Response:
+        include = request.query.get("includeObject", "")
+        return _json(200, _encode(as_table(target.resource, page, self._do.now_s, include)))
 
     def _whole(self, target: Target, stored: Stored) -> bytes:
         return self._store.collection(target.resource).whole(stored)
@@ -195,7 +214,7 @@ class ApiServer:
         stored = self._store.get(target.resource, target.namespace, target.name)
         if wants_table(request.headers.get("Accept", "")):
             page = Page([stored], stored.version)
-            return _json(200, _encode(as_table(target.resource, page, self._do.now_s)))
+            return self._table(request, target, page)
         return _json(200, self._whole(target, stored))
 
     def _list(self, request: web.BaseRequest, target: Target) -> web.Response:
@@ -211,20 +230,22 @@ class ApiServer:
             items = self._store.all(target.resource, target.namespace)
             page = self._pages.first(items, self._store.version, select, limit)
         if wants_table(request.headers.get("Accept", "")):
-            return _json(200, _encode(as_table(target.resource, page, self._do.now_s)))
+            return self._table(request, target, page)
         return _json(200, _list_body(target, page))
 
     async def _create(self, request: web.BaseRequest, target: Target) -> web.Response:
         if target.resource.namespaced and not target.namespace:
             raise method_not_allowed()
-        body = await _body(request, target.resource.kind)
+        body = await read_body(request, target.resource.kind)
+        body, warnings = known_fields(request.query, target.resource, body)
         stored = self._do.create(target, body, dry_run(request.query))
-        return _json(201, self._whole(target, stored))
+        return warn(_json(201, self._whole(target, stored)), warnings)
 
     async def _update(self, request: web.BaseRequest, target: Target) -> web.Response:
-        body = await _body(request, target.resource.kind)
+        body = await read_body(request, target.resource.kind)
+        body, warnings = known_fields(request.query, target.resource, body)
         stored = self._do.update(target, lambda _shown: body, dry_run(request.query))
-        return _json(200, self._whole(target, stored))
+        return warn(_json(200, self._whole(target, stored)), warnings)
 
     async def _patch(self, request: web.BaseRequest, target: Target) -> web.Response:
         raw = await request.read()
@@ -233,15 +254,16 @@ class ApiServer:
             patch = msgspec.json.decode(raw)
         except msgspec.DecodeError as error:
             raise bad_request(f"error decoding patch: {error}") from error
+        patch, warnings = known_fields(request.query, target.resource, patch, target.name)
         stored = self._do.update(
             target,
             lambda shown: apply_patch(content_type, patch, shown),
             dry_run(request.query),
         )
-        return _json(200, self._whole(target, stored))
+        return warn(_json(200, self._whole(target, stored)), warnings)
 
     async def _delete(self, request: web.BaseRequest, target: Target) -> web.Response:
-        options = delete_options(request.query, await _optional_body(request))
+        options = delete_options(request.query, await read_optional_body(request))
         stored, _ = self._do.delete(target, options)
         if target.resource.deletes_to_object:
             return _json(200, self._whole(target, stored))
@@ -251,7 +273,7 @@ class ApiServer:
     async def _delete_collection(self, request: web.BaseRequest, target: Target) -> web.Response:
         if target.resource.no_collection or (target.resource.namespaced and not target.namespace):
             raise method_not_allowed()
-        options = delete_options(request.query, await _optional_body(request))
+        options = delete_options(request.query, await read_optional_body(request))
         select = selector(request.query, target)
         items = self._store.all(target.resource, target.namespace)
         selected = self._pages.first(items, 0, select, 0).items
@@ -259,11 +281,13 @@ class ApiServer:
         return _json(200, _list_body(target, Page(deleted, self._store.version)))
 
 
-def _dispatch_other(request: web.BaseRequest) -> web.Response:
+async def _dispatch_other(request: web.BaseRequest) -> web.Response:
     path = request.path
+    if reviews.is_review(path) and request.method == "POST":
+        return _json(201, _encode(reviews.answer(path, await read_body(request, "Review"))))
     if path in _HEALTH or path.rpartition("/")[0] in _HEALTH:
         return web.Response(text="ok", content_type="text/plain", charset="utf-8")
-    shown = discovery(path, request.headers.get("Host", ""))
+    shown = discovery(path, request.headers.get("Host", "")) or openapi(path)
     if shown is not None:
         if request.method != "GET":
             raise method_not_allowed()
@@ -275,15 +299,9 @@ def _dispatch_other(request: web.BaseRequest) -> web.Response:
     )
 
 
-async def _body(request: web.BaseRequest, kind: str) -> Any:
-    if request.content_type not in _JSON:
-        raise unsupported_media_type("application/json")
-    return decode_json(await request.read(), kind)
-
-
-async def _optional_body(request: web.BaseRequest) -> Any:
-    raw = await request.read()
-    return decode_json(raw, "DeleteOptions") if raw else None
+def openapi(path: str) -> JsonObject | None:
+    """Answer a path of the OpenAPI documents; None where it is none."""
+    return index() if path.rstrip("/") == INDEX else document(load_types(), path)
 
 
 def _list_body(target: Target, page: Page) -> bytes:

@@ -5,19 +5,88 @@ loses its place, is told 410 and cut. Every write has a time limit.
 """
 
 import asyncio
+from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
 from runbus.localcluster.api.queries import WatchOptions
+from runbus.localcluster.api.tables import as_row, bookmark_table
 from runbus.localcluster.rules.errors import ApiError, expired, too_large_version
-from runbus.localcluster.store.history import EventType, WatchEvent
-from runbus.localcluster.store.store import Collection, ObjectStore
+from runbus.localcluster.store.history import EventType, Stored, WatchEvent
+from runbus.localcluster.store.store import Collection, ObjectStore, shown_by
 
 _BATCH = 256
 _WRITE_LIMIT_S = 30.0
 _SHORTEST_S, _LONGEST_S = 1800, 3600  # as a kube-apiserver picks where no timeout is asked for
+
+
+class Lines(Protocol):
+    """Writes what a watch shows as lines of its stream."""
+
+    def added(self, stored: Stored) -> bytes:
+        """An object that was there at the beginning."""
+        ...
+
+    def event(self, event: WatchEvent, shown: EventType) -> bytes:
+        """A change, as what it is to this watcher."""
+        ...
+
+    def bookmark(self, version: int, initial_end: bool = False) -> bytes:
+        """That everything up to a version was sent."""
+        ...
+
+
+class ObjectLines:
+    """Objects as they are: made once for all watchers."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    def added(self, stored: Stored) -> bytes:
+        """An object that was there at the beginning."""
+        return b'{"type":"ADDED","object":%b}\n' % self._collection.whole(stored)
+
+    def event(self, event: WatchEvent, shown: EventType) -> bytes:
+        """A change, as what it is to this watcher."""
+        return self._collection.line(event, shown)
+
+    def bookmark(self, version: int, initial_end: bool = False) -> bytes:
+        """That everything up to a version was sent."""
+        return self._collection.bookmark(version, initial_end)
+
+
+class TableLines:
+    """Each object as a Table of one row; the columns come with the first."""
+
+    def __init__(self, collection: Collection, include: str, now_s: Callable[[], float]) -> None:
+        self._resource = collection.resource
+        self._include = include
+        self._now_s = now_s
+        self._with_head = True
+
+    def added(self, stored: Stored) -> bytes:
+        """An object that was there at the beginning."""
+        return self._line(EventType.ADDED, stored)
+
+    def event(self, event: WatchEvent, shown: EventType) -> bytes:
+        """A change, as what it is to this watcher."""
+        return self._line(shown, shown_by(event, shown))
+
+    def bookmark(self, version: int, initial_end: bool = False) -> bytes:
+        """That everything up to a version was sent."""
+        return _line("BOOKMARK", bookmark_table(version, initial_end))
+
+    def _line(self, kind: EventType, stored: Stored) -> bytes:
+        row = as_row(self._resource, stored, self._now_s(), self._include, self._with_head)
+        self._with_head = False
+        return _line(kind.value, row)
+
+
+def _line(kind: str, obj: object) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (kind.encode(), msgspec.json.encode(obj))
 
 
 class Watches:
@@ -45,7 +114,11 @@ class Watches:
             waker.set()
 
     async def serve(
-        self, request: web.BaseRequest, collection: Collection, options: WatchOptions
+        self,
+        request: web.BaseRequest,
+        collection: Collection,
+        options: WatchOptions,
+        lines: Lines,
     ) -> web.StreamResponse:
         """Stream until the client's timeout, its disconnection, or the end of the server."""
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -58,7 +131,7 @@ class Watches:
         if transport is not None:
             self._transports.add(transport)
         try:
-            await self._stream(response, collection, options, waker)
+            await self._stream(response, collection, options, lines, waker)
             await response.write_eof()
         except (ConnectionError, TimeoutError):
             if transport is not None:
@@ -75,17 +148,18 @@ class Watches:
         response: web.StreamResponse,
         collection: Collection,
         options: WatchOptions,
+        lines: Lines,
         waker: asyncio.Event,
     ) -> None:
         loop = asyncio.get_running_loop()
         limit_s = options.timeout_s or self._random.uniform(_SHORTEST_S, _LONGEST_S)
         end_s = loop.time() + limit_s
         try:
-            position, lines = self._start(collection, options)
+            position, begin = self._start(collection, options, lines)
         except ApiError as error:
             await _write(response, _error_line(error))
             return
-        await _write(response, b"".join(lines))
+        await _write(response, begin)
         bookmark_s = self._next_bookmark(loop.time())
         while not self._closing and loop.time() < end_s:
             waker.clear()
@@ -96,10 +170,10 @@ class Watches:
                 return
             if events:
                 position += len(events)
-                await _write(response, _lines(collection, events, options))
+                await _write(response, _shown(lines, events, options))
                 continue
             if options.bookmarks and loop.time() >= bookmark_s:
-                await _write(response, collection.bookmark(self._store.version))
+                await _write(response, lines.bookmark(self._store.version))
                 bookmark_s = self._next_bookmark(loop.time())
                 continue
             await _wait(waker, min(end_s, bookmark_s if options.bookmarks else end_s))
@@ -107,7 +181,10 @@ class Watches:
     def _next_bookmark(self, now_s: float) -> float:
         return now_s + self._bookmark_interval_s * self._random.uniform(0.8, 1.2)
 
-    def _start(self, collection: Collection, options: WatchOptions) -> tuple[int, list[bytes]]:
+    def _start(
+        self, collection: Collection, options: WatchOptions, lines: Lines
+    ) -> tuple[int, bytes]:
+        """Where to go on in the history, and what to send before."""
         store, history = self._store, collection.history
         wanted = options.version
         if wanted is not None and wanted > store.version:
@@ -115,18 +192,18 @@ class Watches:
         initial = options.initial_events
         if wanted is None or initial:
             show = initial is not False
-            lines = [
-                b'{"type":"ADDED","object":%b}\n' % collection.whole(each)
+            begin = [
+                lines.added(each)
                 for each in store.all(collection.resource, options.selector.namespace)
                 if show and options.selector.matches(each.obj)
             ]
             if initial:
-                lines.append(collection.bookmark(store.version, initial_end=True))
-            return history.position, lines
+                begin.append(lines.bookmark(store.version, initial_end=True))
+            return history.position, b"".join(begin)
         position = history.after(wanted)
         if position is None:
             raise expired(wanted, history.forgotten)
-        return position, []
+        return position, b""
 
 
 async def _wait(waker: asyncio.Event, until_s: float) -> None:
@@ -143,13 +220,13 @@ async def _write(response: web.StreamResponse, data: bytes) -> None:
             await response.write(data)
 
 
-def _lines(collection: Collection, events: list[WatchEvent], options: WatchOptions) -> bytes:
-    lines: list[bytes] = []
+def _shown(lines: Lines, events: list[WatchEvent], options: WatchOptions) -> bytes:
+    written: list[bytes] = []
     for event in events:
         shown = seen_as(event, options)
         if shown is not None:
-            lines.append(collection.line(event, shown))
-    return b"".join(lines)
+            written.append(lines.event(event, shown))
+    return b"".join(written)
 
 
 def seen_as(event: WatchEvent, options: WatchOptions) -> EventType | None:
@@ -165,4 +242,4 @@ def seen_as(event: WatchEvent, options: WatchOptions) -> EventType | None:
 
 
 def _error_line(error: ApiError) -> bytes:
-    return b'{"type":"ERROR","object":%b}\n' % msgspec.json.encode(error.body)
+    return _line("ERROR", error.body)

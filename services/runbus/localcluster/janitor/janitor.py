@@ -132,7 +132,7 @@ class Janitor:
     async def _empty(self, name: str) -> None:
         left = 0
         for resource in RESOURCES:
-            if not resource.namespaced:
+            if not resource.namespaced or resource.read_only:
                 continue
             base = f"/apis/{resource.group}" if resource.group else "/api"
             path = f"{base}/{resource.version}/namespaces/{name}/{resource.plural}"

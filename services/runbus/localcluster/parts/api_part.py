@@ -40,7 +40,7 @@ _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # as Kubernetes: no vowels, so no words
 _VERSIONS_PER_MS = 10
 _HOUSEKEEPING_S = 5.0
 _STOP_LIMIT_S = 2.0
-_NAMESPACES = ("default", "kube-system")
+_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SYSTEM_CLASSES = (("system-cluster-critical", 2000000000), ("system-node-critical", 2000001000))
 _log = structlog.get_logger("localcluster")
 
@@ -109,8 +109,14 @@ async def _serve(
             client_max_size=MAX_BODY_BYTES,
         )
 
-    server = web.Server(handle, request_factory=request, access_log=None)  # type: ignore[arg-type]
-    runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=_STOP_LIMIT_S)
+    # cancelled where the client goes away: who watches or follows would never notice otherwise
+    server = web.Server(
+        handle,  # type: ignore[arg-type]
+        request_factory=request,
+        handler_cancellation=True,
+        access_log=None,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=_STOP_LIMIT_S)
     await runner.setup()
     for port in dict.fromkeys((options.port or identity.port, options.port)):
         try:

@@ -86,6 +86,11 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, {})
 
 
+def not_here(why: str) -> ApiError:
+    """405: Kubernetes has it, the local cluster has not; the message says what to do instead."""
+    return ApiError(405, "MethodNotAllowed", why, {})
+
+
 def unauthorized() -> ApiError:
     """401: no token, or another one."""
     return ApiError(401, "Unauthorized", "Unauthorized")

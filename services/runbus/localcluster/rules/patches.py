@@ -13,8 +13,9 @@ JsonObject = dict[str, Any]
 _MAX_DEPTH = 64
 _MAX_OPERATIONS = 10_000
 
+# public: told in the OpenAPI documents, by which kubectl makes its patches
 # path below the object's root ("*" is any list element) -> merge key
-_MERGE_KEYS = {
+MERGE_KEYS = {
     "status.conditions": "type",
     "status.addresses": "type",
     "status.podIPs": "ip",
@@ -33,10 +34,14 @@ _MERGE_KEYS = {
     "spec.initContainers.*.env": "name",
     "spec.initContainers.*.ports": "containerPort",
     "spec.initContainers.*.volumeMounts": "mountPath",
+    "spec.ephemeralContainers.*.env": "name",
+    "spec.ephemeralContainers.*.volumeMounts": "mountPath",
+    "spec.topologySpreadConstraints": "topologyKey",
     "metadata.ownerReferences": "uid",
     "secrets": "name",
+    "imagePullSecrets": "name",
 }
-_PRIMITIVE_MERGE = {"metadata.finalizers"}
+PRIMITIVE_MERGE = {"metadata.finalizers"}
 
 
 def merge_patch(target: Any, patch: Any, depth: int = 0) -> Any:
@@ -96,9 +101,9 @@ def _apply_directive(merged: JsonObject, key: str, value: Any) -> None:
 
 def _merge_list(old: Any, patch: list[Any], path: str) -> list[Any]:
     before: list[Any] = old if isinstance(old, list) else []
-    if path in _PRIMITIVE_MERGE:
+    if path in PRIMITIVE_MERGE:
         return [*before, *(each for each in patch if each not in before)]
-    key = _MERGE_KEYS.get(path)
+    key = MERGE_KEYS.get(path)
     if key is None:
         return patch
     if any(isinstance(each, dict) and each.get("$patch") == "replace" for each in patch):

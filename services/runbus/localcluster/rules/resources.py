@@ -15,7 +15,8 @@ class Resource(msgspec.Struct, frozen=True):
     deletion has a grace period. ``generation``: metadata.generation is kept. ``must_version``: an
     update without resourceVersion is refused. ``status``: has the status subresource.
     ``no_collection``: deletecollection is not allowed. ``bookmark``: fields a bookmark's object
-    shows besides metadata.
+    shows besides metadata. ``read_only``: why none can be created here. ``refused``:
+    subresources that are not served, and why.
     """
 
     plural: str
@@ -32,6 +33,8 @@ class Resource(msgspec.Struct, frozen=True):
     must_version: bool = False
     no_collection: bool = False
     bookmark: tuple[str, ...] = ()
+    read_only: str = ""
+    refused: tuple[tuple[str, str], ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -56,11 +59,14 @@ class Resource(msgspec.Struct, frozen=True):
     @property
     def verbs(self) -> tuple[str, ...]:
         """What discovery says can be done with it."""
+        if self.read_only:
+            return ("get", "list", "watch")
         if self.no_collection:
             return tuple(verb for verb in _ALL if verb != "deletecollection")
         return _ALL
 
 
+_NO_STREAMS = "containers are processes of this machine"
 PODS = Resource(
     "pods",
     "Pod",
@@ -69,6 +75,20 @@ PODS = Resource(
     subresources=("binding", "eviction", "log", "status"),
     deletes_to_object=True,
     graceful=True,
+    refused=(
+        (
+            "exec",
+            f"the local cluster has no exec: {_NO_STREAMS}, so run the command here; the pod's "
+            "folder is pods/UID/rootfs in the cluster's folder",
+        ),
+        ("attach", f"the local cluster has no attach: {_NO_STREAMS}; kubectl logs -f follows one"),
+        (
+            "portforward",
+            f"the local cluster forwards no ports: {_NO_STREAMS}, so a port that one listens on "
+            "is there at 127.0.0.1",
+        ),
+        ("ephemeralcontainers", "the local cluster has no ephemeral containers"),
+    ),
     bookmark=("spec", "status"),
 )
 NODES = Resource(
@@ -117,11 +137,33 @@ PRIORITY_CLASSES = Resource(
     short_names=("pc",),
     generation=True,
 )
+SERVICES = Resource(
+    "services",
+    "Service",
+    short_names=("svc",),
+    categories=("all",),
+    read_only="the local cluster has no services: its processes share this machine's network, "
+    "a pod is reached at 127.0.0.1 and the port it listens on",
+)
+LIMIT_RANGES = Resource(
+    "limitranges",
+    "LimitRange",
+    short_names=("limits",),
+    read_only="the local cluster applies no limit ranges",
+)
+BUDGETS = Resource(
+    "poddisruptionbudgets",
+    "PodDisruptionBudget",
+    group="policy",
+    short_names=("pdb",),
+    read_only="the local cluster has no disruption budgets: evictions are never held up",
+)
 LEASES = Resource("leases", "Lease", group="coordination.k8s.io", must_version=True)
 
 RESOURCES: tuple[Resource, ...] = (
     CONFIG_MAPS,
     EVENTS,
+    LIMIT_RANGES,
     NAMESPACES,
     NODES,
     CLAIMS,
@@ -129,8 +171,10 @@ RESOURCES: tuple[Resource, ...] = (
     QUOTAS,
     SECRETS,
     SERVICE_ACCOUNTS,
+    SERVICES,
     PRIORITY_CLASSES,
     LEASES,
+    BUDGETS,
 )
 _BY_PATH = {(each.group, each.version, each.plural): each for each in RESOURCES}
 GROUP_VERSIONS = tuple(dict.fromkeys((each.group, each.version) for each in RESOURCES))
@@ -167,6 +211,6 @@ def parse_target(path: str) -> Target | None:
     subresource = rest[2] if len(rest) > 2 else ""
     if resource.namespaced and name and not namespace:
         return None
-    if subresource and subresource not in resource.subresources:
+    if subresource and subresource not in (*resource.subresources, *dict(resource.refused)):
         return None
     return Target(resource, namespace, name, subresource)

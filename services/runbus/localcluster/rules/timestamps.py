@@ -14,6 +14,12 @@ def to_time(epoch_s: float) -> str:
     return _of_second(int(epoch_s))
 
 
+def to_micro_time(epoch_s: float) -> str:
+    """Write metav1.MicroTime: RFC 3339 in UTC with microseconds."""
+    moment = dt.datetime.fromtimestamp(epoch_s, dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def from_time(text: str) -> float:
     """Read either format to seconds since the epoch; ValueError where it is neither."""
     moment = dt.datetime.fromisoformat(text)

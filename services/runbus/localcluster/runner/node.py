@@ -8,16 +8,19 @@ from typing import Any
 import structlog
 
 from runbus.localcluster.client import (
+    MERGE_PATCH,
     STRATEGIC_MERGE_PATCH,
     ApiClient,
     RequestRefused,
     ServerUnreachableError,
 )
-from runbus.localcluster.rules.timestamps import to_time
+from runbus.localcluster.rules.timestamps import to_micro_time, to_time
 from runbus.localcluster.runner.context import RunnerSettings
 
 JsonObject = dict[str, Any]
 _FIRST_RETRY_S = 0.1
+_LEASES = "kube-node-lease"
+_LEASE_S = 40
 _EXISTS = 409
 _NOT_FOUND = 404
 _log = structlog.get_logger("runner")
@@ -50,6 +53,7 @@ class NodeHeartbeat:
         while True:
             try:
                 await self._report()
+                await self._renew_lease()
                 delay_s = self._settings.heartbeat_s
             except RequestRefused as refusal:
                 _log.warning("heartbeat refused", why=refusal.message)
@@ -69,6 +73,23 @@ class NodeHeartbeat:
                 raise
             await self._register()
             await self._client.send("PATCH", f"{path}/status", patch, STRATEGIC_MERGE_PATCH)
+
+    async def _renew_lease(self) -> None:
+        """Renew the node's lease, as kubelets do; what describes nodes looks for it."""
+        name = self._settings.node_name
+        folder = f"/apis/coordination.k8s.io/v1/namespaces/{_LEASES}/leases"
+        spec = {
+            "holderIdentity": name,
+            "leaseDurationSeconds": _LEASE_S,
+            "renewTime": to_micro_time(self._now_s()),
+        }
+        try:
+            await self._client.send("PATCH", f"{folder}/{name}", {"spec": spec}, MERGE_PATCH)
+        except RequestRefused as refusal:
+            if refusal.code != _NOT_FOUND:
+                raise
+            lease = {"metadata": {"name": name, "namespace": _LEASES}, "spec": spec}
+            await self._client.send("POST", folder, lease)
 
     async def _register(self) -> None:
         node = {

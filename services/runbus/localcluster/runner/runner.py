@@ -15,7 +15,7 @@ from runbus.localcluster.runner.node import NodeHeartbeat
 from runbus.localcluster.runner.worker import PodWorker
 
 _log = structlog.get_logger("runner")
-_ENDED = ("Succeeded", "Failed")
+_STOP_LIMIT_S = 0.5
 
 
 class Runner:
@@ -40,7 +40,8 @@ class Runner:
         await context.processes.start_guardian()
         logs = LogServer(self._find, context.folder, self._token, context.now_s)
         server = web.ServerRunner(
-            web.Server(logs.handle, access_log=None), handler_cancellation=True
+            web.Server(logs.handle, handler_cancellation=True, access_log=None),
+            shutdown_timeout=_STOP_LIMIT_S,
         )
         await server.setup()
         site = web.TCPSite(server, context.settings.address, 0)

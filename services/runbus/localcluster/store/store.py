@@ -38,16 +38,10 @@ class Collection:
         return self._head + stored.body[1:]
 
     def line(self, event: WatchEvent, as_type: EventType) -> bytes:
-        """One line of a watch stream, made once for all watchers.
-
-        A DELETED for an object that merely stopped matching shows its last matching state with
-        the version of the change, as a kube-apiserver does.
-        """
+        """One line of a watch stream, made once for all watchers."""
         line = event.lines.get(as_type)
         if line is None:
-            shown = event.new
-            if as_type is EventType.DELETED and event.type is EventType.MODIFIED and event.old:
-                shown = _reversioned(event.old, event.version)
+            shown = shown_by(event, as_type)
             line = b'{"type":"%b","object":%b}\n' % (as_type.encode(), self.whole(shown))
             event.lines[as_type] = line
         return line
@@ -64,6 +58,17 @@ class Collection:
             version,
             self._bookmark_tail,
         )
+
+
+def shown_by(event: WatchEvent, as_type: EventType) -> Stored:
+    """The version that a watch event shows.
+
+    A DELETED for an object that merely stopped matching shows its last matching state with the
+    version of the change, as a kube-apiserver does.
+    """
+    if as_type is EventType.DELETED and event.type is EventType.MODIFIED and event.old:
+        return _reversioned(event.old, event.version)
+    return event.new
 
 
 def _reversioned(stored: Stored, version: int) -> Stored:
