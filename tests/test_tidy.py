@@ -30,6 +30,8 @@ VAGUE_NAMES = frozenset({"utils", "util", "common", "helpers", "helper", "manage
 BROAD_CATCHES = {
     "services/runbus/runtime/inbox.py": 1,  # the message loop: one message never stops the others
     "services/runbus/runtime/workqueue.py": 1,  # the loop over runs: likewise
+    "services/runbus/runtime/livefeed.py": 1,  # the loop over events: likewise
+    "services/runbus/scheduler/handler.py": 1,  # the loop over a round's runs: likewise
     "services/runbus/spec_validator/api.py": 1,  # the loop over requests: likewise
     "contracts/runbus/sdk/follow.py": 1,  # raised again, outside its task group
 }

@@ -1,12 +1,16 @@
-"""PURE: one round of admission on a snapshot.
+"""PURE: one round of admission, and what is stored of it.
 
-1. Runs whose backoff has not passed wait in `retrying`. 2. The rest is put in order: priority
-class, then age. 3. Each is held against the service's limit, then its project's. 4. A run that
-fits is admitted and counted; one that does not says why, if that is news.
+1. Runs whose backoff has passed join the others of their project. 2. Of all projects below their
+limit the first run by priority class, then age, is admitted and counted, until the service's limit
+is reached. 3. Every run that stays says why, if that is news. A round costs what it decides and a
+little for each project with runs that wait, never a look at every run.
 """
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -14,29 +18,24 @@ from msgspec.structs import replace
 from runbus.contracts.deadlines import with_deadline
 from runbus.contracts.states import Reason, RunState
 from runbus.contracts.status import RunStatus
-from runbus.scheduler.model import Limits, Plan, Refusal, Snapshot, Waiting
+from runbus.scheduler.model import Books, Limits, Order, Plan, Refusal
 
-LOWEST_RANK = 1_000_000  # of a run without a priority class
+# Decided in one round; the rest is planned again, on what has happened meanwhile.
+ROUND_MAX = 512
 
 
-def plan(snapshot: Snapshot, now: datetime) -> Plan:
+def plan(books: Books, limits: Limits, now: datetime) -> Plan:
     """Say which runs start now, and which wait for what."""
-    ready, wake_at = _ready(snapshot.waiting, now)
-    ready.sort(key=_order)
-    in_flight = dict(snapshot.in_flight)
-    total = sum(in_flight.values())
-    admit: list[str] = []
-    queue: list[Refusal] = []
-    for waiting in ready:
-        project = waiting.status.project
-        refusal = _refusal(waiting, total, in_flight.get(project, 0), snapshot.limits)
-        if refusal is None:
-            admit.append(waiting.key)
-            in_flight[project] = in_flight.get(project, 0) + 1
-            total += 1
-        elif _is_news(waiting.status, refusal):
-            queue.append(refusal)
-    return Plan(admit=tuple(admit), queue=tuple(queue), wake_at=wake_at)
+    books.end_backoffs(now)
+    round_ = _Round(books, limits)
+    admit = round_.admissions()
+    queue = round_.refusals(set(admit))
+    return Plan(
+        admit=tuple(admit),
+        queue=tuple(queue),
+        wake_at=books.next_backoff,
+        more=len(admit) == ROUND_MAX or len(queue) == ROUND_MAX,
+    )
 
 
 def admitted(before: RunStatus, now: datetime) -> RunStatus:
@@ -79,41 +78,69 @@ def _fresh(before: RunStatus, state: RunState, since: datetime) -> RunStatus:
     )
 
 
-def _ready(waiting: tuple[Waiting, ...], now: datetime) -> tuple[list[Waiting], datetime | None]:
-    ready: list[Waiting] = []
-    backoffs: list[datetime] = []
-    for each in waiting:
-        not_before = each.status.not_before
-        if each.status.state is RunState.RETRYING and not_before is not None and not_before > now:
-            backoffs.append(not_before)
-        else:
-            ready.append(each)
-    return ready, min(backoffs, default=None)
+class _Round:
+    """One round: the books as they stand, and what it has admitted so far."""
 
+    def __init__(self, books: Books, limits: Limits) -> None:
+        self._books = books
+        self._limits = limits
+        self._in_flight = Counter(books.in_flight)
+        self._total = self._in_flight.total()
 
-def _order(waiting: Waiting) -> tuple[int, datetime, str]:
-    """Order by priority class (highest first, none last), then age, then id to be stable."""
-    status = waiting.status
-    rank = status.priority_rank if status.priority_rank is not None else LOWEST_RANK
-    return rank, status.accepted_at or status.since, waiting.key
+    def admissions(self) -> list[str]:
+        """Return the runs that fit, in order, and count them."""
+        admit: list[str] = []
+        lines = {project: self._books.line(project) for project in self._books.projects()}
+        heads: list[tuple[Order, str]] = []
+        for project in lines:
+            self._push_head(heads, lines, project)
+        while heads and len(admit) < ROUND_MAX and not self._is_full():
+            order, project = heapq.heappop(heads)
+            admit.append(order.key)
+            self._in_flight[project] += 1
+            self._total += 1
+            self._push_head(heads, lines, project)
+        return admit
 
+    def refusals(self, admit: set[str]) -> list[Refusal]:
+        """Return the runs that stay and have not said so, or have said another reason."""
+        found: list[Refusal] = []
+        for project in self._books.projects():
+            refusal = self._refusal(project)
+            if refusal is None:
+                continue
+            reason, message = refusal
+            for key in self._books.not_told(project, reason.value):
+                if len(found) >= ROUND_MAX:
+                    return found
+                if key not in admit:
+                    found.append(Refusal(key, reason, message))
+        return found
 
-def _refusal(waiting: Waiting, total: int, of_project: int, limits: Limits) -> Refusal | None:
-    limit = limits.concurrent_runs
-    if limit is not None and total >= limit:
-        return Refusal(
-            waiting.key, Reason.SERVICE_LIMIT_REACHED, f"concurrent runs {total}/{limit} in all"
-        )
-    project = waiting.status.project
-    limit = limits.by_project.get(project)
-    if limit is not None and of_project >= limit:
-        return Refusal(
-            waiting.key,
-            Reason.QUOTA_EXCEEDED,
-            f"concurrent runs {of_project}/{limit} in project {project}",
-        )
-    return None
+    def _push_head(
+        self, heads: list[tuple[Order, str]], lines: dict[str, Iterator[Order]], project: str
+    ) -> None:
+        if self._is_full_for(project):
+            return
+        order = next(lines[project], None)
+        if order is not None:
+            heapq.heappush(heads, (order, project))
 
+    def _is_full(self) -> bool:
+        limit = self._limits.concurrent_runs
+        return limit is not None and self._total >= limit
 
-def _is_news(status: RunStatus, refusal: Refusal) -> bool:
-    return status.state is not RunState.QUEUED or status.reason != refusal.reason.value
+    def _is_full_for(self, project: str) -> bool:
+        limit = self._limits.by_project.get(project)
+        return limit is not None and self._in_flight[project] >= limit
+
+    def _refusal(self, project: str) -> tuple[Reason, str] | None:
+        """Return why no run of a project is admitted: its own limit first, which changes least."""
+        if self._is_full_for(project):
+            limit, count = self._limits.by_project[project], self._in_flight[project]
+            text = f"concurrent runs {count}/{limit} in project {project}"
+            return Reason.QUOTA_EXCEEDED, text
+        if self._is_full():
+            limit = self._limits.concurrent_runs or 0
+            return Reason.SERVICE_LIMIT_REACHED, f"concurrent runs {self._total}/{limit} in all"
+        return None

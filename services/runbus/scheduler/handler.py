@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from datetime import timedelta
-from itertools import chain
 from typing import Any
 
 from runbus.contracts.events import RunAccepted, RunAdmitted, RunEvent, RunQueued
@@ -22,13 +21,12 @@ from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.runtime.workqueue import WorkQueue
 from runbus.scheduler.decide import admitted, plan, queued
-from runbus.scheduler.model import WAITING_STATES, Limits, Refusal, Snapshot, Waiting
+from runbus.scheduler.model import WAITING_STATES, Books, Limits, Refusal
 
 ROUND = "round"
-# Stored at once, of one round; the rest is planned again, on what has happened meanwhile.
-ROUND_MAX = 512
-AT_ONCE_MAX = 64
+AT_ONCE_MAX = 64  # events of a round that are stored at the same time
 FAILED_AGAIN = timedelta(seconds=1)
+UNFORESEEN_AGAIN = timedelta(seconds=30)
 
 
 class Handler:
@@ -42,24 +40,24 @@ class Handler:
         self._limits = limits
         self._clock = clock
         self._log = log
-        self._waiting: dict[str, RunRecord] = {}
-        self._in_flight: dict[str, RunRecord] = {}
+        self._books = Books()
+        self._records: dict[str, RunRecord] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
     def on_record(self, record: RunRecord) -> None:
         """Take an event of a run into the books."""
         key = _key(record.status)
-        known = self._waiting.get(key) or self._in_flight.get(key)
+        known = self._records.get(key)
         if known is not None and record.sequence <= known.sequence:
             return
-        self._waiting.pop(key, None)
-        freed = self._in_flight.pop(key, None)
         state = record.status.state
-        if state in WAITING_STATES:
-            self._waiting[key] = record
-        elif not state.is_final:
-            self._in_flight[key] = record
-        if key in self._waiting or (freed is not None and key not in self._in_flight):
+        if state.is_final:
+            self._records.pop(key, None)
+        else:
+            self._records[key] = record
+        was_in_flight = known is not None and known.status.state not in WAITING_STATES
+        self._books.take(key, record.status)
+        if state in WAITING_STATES or (was_in_flight and state.is_final):
             self._queue.add(ROUND)
 
     def by_state(self) -> Mapping[str, int]:
@@ -82,31 +80,24 @@ class Handler:
         return oldest
 
     def _all(self) -> Iterable[RunRecord]:
-        return chain(self._waiting.values(), self._in_flight.values())
+        return self._records.values()
 
     async def round(self, _key: str) -> None:
         """Carry out one round of admission."""
-        snapshot = Snapshot(
-            waiting=tuple(
-                Waiting(key=key, status=record.status) for key, record in self._waiting.items()
-            ),
-            in_flight=self._count(),
-            limits=self._limits,
-        )
-        planned = plan(snapshot, self._clock.now())
-        self._queue.set_alarm(ROUND, planned.wake_at)
+        planned = plan(self._books, self._limits, self._clock.now())
         async with asyncio.TaskGroup() as tasks:
-            for key in planned.admit[:ROUND_MAX]:
+            for key in planned.admit:
                 tasks.create_task(self._guarded(self._admit(key), key))
-            for refusal in planned.queue[:ROUND_MAX]:
+            for refusal in planned.queue:
                 tasks.create_task(self._guarded(self._queue_up(refusal), refusal.key))
-        if len(planned.admit) > ROUND_MAX or len(planned.queue) > ROUND_MAX:
+        self._queue.set_alarm(ROUND, self._books.next_backoff)
+        if planned.more:
             self._queue.add(ROUND)
 
     async def _admit(self, key: str) -> None:
-        record = self._waiting.get(key)
-        if record is None:
-            return
+        record = self._records.get(key)
+        if record is None or record.status.state not in WAITING_STATES:
+            return  # it has ended meanwhile
         status = record.status
         accepted = await self._run_log.event(
             status.project, status.run_id, status.shard, EventType.ACCEPTED
@@ -118,8 +109,8 @@ class Handler:
         await self._store(EventType.ADMITTED, event, record)
 
     async def _queue_up(self, refusal: Refusal) -> None:
-        record = self._waiting.get(refusal.key)
-        if record is not None:
+        record = self._records.get(refusal.key)
+        if record is not None and record.status.state in WAITING_STATES:
             event = RunQueued(status=queued(record.status, refusal, self._clock.now()))
             await self._store(EventType.QUEUED, event, record)
 
@@ -131,10 +122,15 @@ class Handler:
         except StaleError as error:
             log.info("run moved on", type=event_type.value, outcome="stale")
             if error.newest is not None:
-                self.on_record(error.newest)
+                self._take_own(error.newest)
             return
-        self.on_record(stored)
+        self._take_own(stored)
         log.info("event stored", type=event_type.value, reason=status.reason)
+
+    def _take_own(self, record: RunRecord) -> None:
+        """Take what a publish answered: the feed may have seen the run's end before it."""
+        if _key(record.status) in self._records:
+            self.on_record(record)
 
     async def _guarded(self, storing: Coroutine[Any, Any, None], key: str) -> None:
         """Store one event of a round; a failure must not end the round for the others."""
@@ -143,14 +139,15 @@ class Handler:
                 await storing
             except (RetryableError, PoisonError) as error:
                 self._log.warning("not stored", key=key, reason=str(error))
-                self._queue.set_alarm(ROUND, self._clock.now() + FAILED_AGAIN)
+                self._put_off(key, FAILED_AGAIN)
+            except Exception as error:  # noqa: BLE001 - a loop's one: a run must not stop all
+                self._log.exception("not stored", key=key, error=type(error).__name__)
+                self._put_off(key, UNFORESEEN_AGAIN)
 
-    def _count(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for record in self._in_flight.values():
-            project = record.status.project
-            counts[project] = counts.get(project, 0) + 1
-        return counts
+    def _put_off(self, key: str, wait: timedelta) -> None:
+        record = self._records.get(key)
+        if record is not None and record.status.state in WAITING_STATES:
+            self._books.defer(key, record.status, self._clock.now() + wait)
 
 
 def _key(status: RunStatus) -> str:
