@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from runbus.cli.stack.service import SERVICES
 from runbus.cli.stack.stack import Stack
 from runbus.contracts.replies import SubmitReply
 from runbus.contracts.states import RunState
@@ -111,7 +112,13 @@ def sleeping(seconds: float) -> list[str]:
 
 @asynccontextmanager
 async def running_system(
-    folder: Path, *, defaults: str = "", cluster: Sequence[str] = (), **environment: str
+    folder: Path,
+    *,
+    defaults: str = "",
+    cluster: Sequence[str] = (),
+    services: Sequence[str] = SERVICES,
+    sync_always: bool = False,
+    **environment: str,
 ) -> AsyncIterator[System]:
     """Run the whole system for the length of a block.
 
@@ -119,6 +126,8 @@ async def running_system(
         folder: for everything.
         defaults: the text of a defaults file.
         cluster: more options of the local cluster.
+        services: which of them.
+        sync_always: the bus answers for a message only once it is on the disk.
         environment: more settings of the services.
 
     """
@@ -129,6 +138,8 @@ async def running_system(
         defaults=path,
         localcluster_options=[*CLUSTER_OPTIONS, *cluster],
         environment=environment,
+        services=services,
+        sync_always=sync_always,
     )
     async with stack, connect(stack.nats_url, name="test") as client:
         server, headers = await asyncio.to_thread(_credentials, stack.kubeconfig)

@@ -24,6 +24,14 @@ def test_the_bus_listens_on_loopback_only_and_asks_for_its_token(tmp_path: Path)
     assert '\\"quotes\\"/store' in text
 
 
+def test_the_bus_writes_through_to_the_disk_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    usual = configuration(tmp_path, port=-1, token="secret")
+    careful = configuration(tmp_path, port=-1, token="secret", sync_always=True)
+
+    assert "sync_interval" not in usual
+    assert '/store", sync_interval: always }' in careful
+
+
 def a_sleeper() -> subprocess.Popen[bytes]:
     """Return a process that leads its own group and would sleep for a minute."""
     script = "import time; print(1, flush=True); time.sleep(60)"

@@ -25,10 +25,18 @@ class NatsProcess(Process):
     """The bus of a stack. Started again it keeps its port, so that clients find it again."""
 
     def __init__(
-        self, folder: Path, *, owner: Owner, log: Path, token: str, binary: str | None = None
+        self,
+        folder: Path,
+        *,
+        owner: Owner,
+        log: Path,
+        token: str,
+        binary: str | None = None,
+        sync_always: bool = False,
     ) -> None:
         self._folder = folder
         self._token = token
+        self._sync_always = sync_always
         self._config = folder / "nats.conf"
         self._port: int | None = None
         command = [binary or find_binary(), "-c", str(self._config)]
@@ -47,7 +55,12 @@ class NatsProcess(Process):
             old.unlink()
         self._config.touch(mode=0o600)
         self._config.write_text(
-            configuration(self._folder, port=self._port or -1, token=self._token)
+            configuration(
+                self._folder,
+                port=self._port or -1,
+                token=self._token,
+                sync_always=self._sync_always,
+            )
         )
 
     async def wait_ready(self, timeout_s: float) -> None:
@@ -70,15 +83,24 @@ class NatsProcess(Process):
         raise self.failure(f"ended with {self.exit_code}")
 
 
-def configuration(folder: Path, *, port: int, token: str) -> str:
-    """Return the server's configuration; port -1 lets the system choose."""
+def configuration(folder: Path, *, port: int, token: str, sync_always: bool = False) -> str:
+    """Return the server's configuration.
+
+    Args:
+        folder: for store and ports file.
+        port: -1 lets the system choose.
+        token: what clients have to say.
+        sync_always: every message is on the disk before it is answered for; else every 2 minutes.
+
+    """
+    sync = ", sync_interval: always" if sync_always else ""
     return "\n".join(
         (
             f"listen: {_quoted(f'127.0.0.1:{port}')}",
             "server_name: runbus",
             "max_payload: 1MB",
             f"ports_file_dir: {_quoted(str(folder))}",
-            f"jetstream {{ store_dir: {_quoted(str(folder / 'store'))} }}",
+            f"jetstream {{ store_dir: {_quoted(str(folder / 'store'))}{sync} }}",
             f"authorization {{ token: {_quoted(token)} }}",
             "",
         )

@@ -41,6 +41,7 @@ class Stack:
         environment: more settings for the services.
         services: which of them.
         is_temporary: the folder is removed at the end, however that comes.
+        sync_always: the bus answers for a message only once it is on the disk.
         progress: told what happens, one line at a time.
 
     """
@@ -57,6 +58,7 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         services: Sequence[str] = SERVICES,
         is_temporary: bool = False,
+        sync_always: bool = False,
         progress: Progress = lambda _line: None,
     ) -> None:
         self.folder = folder
@@ -70,6 +72,7 @@ class Stack:
         self._environment = dict(environment or {})
         self._wanted = tuple(services)
         self._is_temporary = is_temporary
+        self._sync_always = sync_always
         self._progress = progress
         self._owner: Owner | None = None
         self._nats: NatsProcess | None = None
@@ -138,6 +141,7 @@ class Stack:
             owner=owner,
             log=self.logs / "nats-server.log",
             token=secrets.token_hex(16),
+            sync_always=self._sync_always,
         )
         if self._other_kubeconfig is None and self._context is None:
             self.cluster = ClusterProcess(

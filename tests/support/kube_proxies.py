@@ -1,0 +1,173 @@
+"""A proxy of the Kubernetes API that a test owns: requests held, lost, hung, or answered late.
+
+It stands between one service and the API server. A request that was let in is carried out even
+when its client has gone meanwhile: that is how an object appears late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from support.proxies import Catch
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+_HOP_BY_HOP = frozenset({"transfer-encoding", "connection", "content-length", "host", "keep-alive"})
+
+
+class Stage(Enum):
+    """Where a request is held: on its way to the API server, or carried out and not answered."""
+
+    REQUEST = "request"
+    ANSWER = "answer"
+
+
+class _Rule:
+    def __init__(self, stage: Stage, pattern: str, catch: Catch) -> None:
+        self.stage = stage
+        self.pattern = re.compile(pattern)
+        self.catch = catch
+
+
+class KubeProxy:
+    """One address of the API server. Patterns are searched in method, path and body."""
+
+    def __init__(self, upstream: str, session: aiohttp.ClientSession) -> None:
+        self._upstream = upstream
+        self._session = session
+        self._rules: list[_Rule] = []
+        self._passing = asyncio.Event()
+        self._passing.set()
+        self._transports: set[asyncio.BaseTransport] = set()
+        self._is_cut = False
+        self.url = ""
+
+    def catch(self, pattern: str, stage: Stage = Stage.REQUEST) -> Catch:
+        """Hold the next request that matches, or its answer."""
+        catch = Catch(f"{pattern} ({stage.value})")
+        self._rules.append(_Rule(stage, pattern, catch))
+        return catch
+
+    def clear(self) -> None:
+        """Forget all rules."""
+        self._rules.clear()
+
+    def hang(self) -> None:
+        """Answer nothing, take everything: connections stay, watches fall silent."""
+        self._passing.clear()
+
+    def resume(self) -> None:
+        """End `hang`; what waited goes on."""
+        self._passing.set()
+
+    def cut(self) -> None:
+        """End every connection and answer no new one."""
+        self._is_cut = True
+        for transport in self._transports:
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+
+    def mend(self) -> None:
+        """End `cut`."""
+        self._is_cut = False
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Pass one request on; the web server's side."""
+        transport = request.transport
+        if transport is None or self._is_cut:
+            return _abort(request)
+        self._transports.add(transport)
+        try:
+            return await self._pass_on(request)
+        except (aiohttp.ClientError, ConnectionError):
+            return _abort(request)
+        finally:
+            self._transports.discard(transport)
+
+    async def _pass_on(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        named = f"{request.method} {request.rel_url}\n{body.decode()}"
+        await self._passing.wait()
+        if not await self._passes(Stage.REQUEST, named, body):
+            return _abort(request)
+        headers = {
+            name: v for name, v in request.headers.items() if name.lower() not in _HOP_BY_HOP
+        }
+        async with self._session.request(
+            request.method,
+            self._upstream + request.raw_path,
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
+        ) as answer:
+            if "watch=" in request.query_string:
+                return await self._stream(request, answer)
+            content = await answer.read()
+            await self._passing.wait()
+            if not await self._passes(Stage.ANSWER, named, content):
+                return _abort(request)
+            return web.Response(
+                status=answer.status, body=content, content_type=answer.content_type
+            )
+
+    async def _stream(
+        self, request: web.BaseRequest, answer: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status)
+        response.content_type = answer.content_type
+        await response.prepare(request)
+        async for chunk in answer.content.iter_any():
+            await self._passing.wait()
+            await response.write(chunk)
+        return response
+
+    async def _passes(self, stage: Stage, named: str, content: bytes) -> bool:
+        for rule in self._rules:
+            if rule.stage is stage and rule.pattern.search(named):
+                self._rules.remove(rule)
+                return await rule.catch.passes(content)
+        return True
+
+    def kubeconfig(self, real: Path, folder: Path) -> Path:
+        """Write a kubeconfig that leads here instead; returns its path."""
+        config: Any = msgspec.yaml.decode(real.read_bytes())
+        for cluster in config["clusters"]:
+            cluster["cluster"]["server"] = self.url
+        path = folder / f"proxy-{self.url.rpartition(':')[2]}.kubeconfig"
+        path.write_bytes(msgspec.json.encode(config))
+        return path
+
+
+def _abort(request: web.BaseRequest) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=502)
+
+
+@asynccontextmanager
+async def kube_proxy(upstream: str) -> AsyncIterator[KubeProxy]:
+    """Run a proxy of an API server for the length of a block."""
+    timeout = aiohttp.ClientTimeout(total=None)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        proxy = KubeProxy(upstream, session)
+        server = web.Server(proxy.handle, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield proxy
+        finally:
+            proxy.cut()
+            proxy.resume()
+            await runner.cleanup()
