@@ -13,7 +13,9 @@ async def run(service: Service[LauncherConfig]) -> None:
     """Launch admitted runs until told to stop."""
     cluster = await service.connect_kube(service.config)
     try:
-        handler = Handler(service.run_log, cluster, service.clock, service.log)
+        handler = Handler(
+            service.run_log, cluster, service.clock, service.log, service.config.namespaces
+        )
         inbox = service.inbox(LAUNCH_CONSUMER, in_hand_max=service.config.in_hand_max)
         service.health.complete()
         await inbox.run(handler.handle, service.stopping)

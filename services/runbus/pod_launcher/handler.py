@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import msgspec
 
 from runbus.contracts import codec
@@ -10,14 +12,13 @@ from runbus.contracts.states import EventType
 from runbus.contracts.status import PodRef
 from runbus.pod_launcher.decide import decide, launched, refused
 from runbus.pod_launcher.manifest import render
-from runbus.pod_launcher.model import Drop
+from runbus.pod_launcher.model import Create, Drop, Refuse
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.inbox import Delivery
 from runbus.runtime.kube import (
     Kube,
     KubeConflictError,
-    KubeError,
     KubeNotFoundError,
     KubeRefusedError,
     KubeUnavailableError,
@@ -25,7 +26,8 @@ from runbus.runtime.kube import (
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 
-# From reading the run to the end of the create; an abort of an admitted run waits for it.
+# From before the run's state is read to the end of the create: an abort of an admitted run that has
+# no object waits this long, with a margin, and then says that there never will be one.
 CREATE_DEADLINE_S = 10.0
 RETRY_S = 1.0
 RETRY_MAX_S = 30.0
@@ -43,11 +45,19 @@ class _Created(msgspec.Struct):
 class Handler:
     """Launches one run at a time for each message in hand."""
 
-    def __init__(self, run_log: RunLog, kube: Kube, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        run_log: RunLog,
+        kube: Kube,
+        clock: Clock,
+        log: Log,
+        namespaces: tuple[str, ...] = (),
+    ) -> None:
         self._run_log = run_log
         self._kube = kube
         self._clock = clock
         self._log = log
+        self._namespaces = namespaces
 
     async def handle(self, delivery: Delivery) -> str:
         """Launch the run that an admitted event is about.
@@ -57,21 +67,22 @@ class Handler:
             PoisonError: the event cannot be read.
 
         """
-        try:
-            event = codec.decode_event(EventType.ADMITTED, delivery.data)
-        except codec.BrokenMessageError as error:
-            raise PoisonError(str(error)) from error
-        if not isinstance(event, RunAdmitted):
-            text = f"{delivery.subject} carries no admitted event"
-            raise PoisonError(text)
+        event = _read(delivery)
         objects = self._render(event)
-        status = event.status
-        record = await self._run_log.newest(status.project, status.run_id)
-        newest = record.status if record is not None else None
-        decision = decide(status, newest, record.event_type if record is not None else "")
-        if isinstance(decision, Drop) or record is None:
-            return f"dropped: {decision.why if isinstance(decision, Drop) else 'unknown run'}"
-        return await self._launch(record, objects, delivery)
+        give_up_at = self._clock.monotonic() + CREATE_DEADLINE_S
+        record = await self._run_log.newest(event.status.project, event.status.run_id)
+        if record is None:
+            return "dropped: unknown run"
+        decision = decide(event.status, record.status, self._namespaces)
+        match decision:
+            case Drop(why=why):
+                return f"dropped: {why}"
+            case Refuse(message=message):
+                return await self._refused(record, message, delivery, by="the pod-launcher")
+            case Create():
+                return await self._launch(record, objects, delivery, give_up_at)
+            case _:
+                assert_never(decision)
 
     @staticmethod
     def _render(event: RunAdmitted) -> list[dict[str, object]]:
@@ -85,12 +96,16 @@ class Handler:
         )
 
     async def _launch(
-        self, record: RunRecord, objects: list[dict[str, object]], delivery: Delivery
+        self,
+        record: RunRecord,
+        objects: list[dict[str, object]],
+        delivery: Delivery,
+        give_up_at: float,
     ) -> str:
         try:
-            pods = [await self._create(record, each) for each in objects]
+            pods = [await self._create(record, each, give_up_at) for each in objects]
         except (KubeRefusedError, KubeNotFoundError) as error:
-            return await self._refused(record, error, delivery)
+            return await self._refused(record, error.message, delivery, by="Kubernetes")
         except KubeUnavailableError as error:
             text = f"cannot create the objects of {record.status.run_id} now: {error}"
             raise RetryableError(text, delay_s=_delay_s(error, delivery)) from error
@@ -103,21 +118,28 @@ class Handler:
             return "created"  # the watcher was first, which is as good
         return "launched"
 
-    async def _create(self, record: RunRecord, manifest: dict[str, object]) -> PodRef:
+    async def _create(
+        self, record: RunRecord, manifest: dict[str, object], give_up_at: float
+    ) -> PodRef:
+        left_s = give_up_at - self._clock.monotonic()
+        if left_s <= 0:
+            # The process stood still: the run may have been aborted since its state was read.
+            text = f"{record.status.run_id} was not created within {CREATE_DEADLINE_S:g} s"
+            raise RetryableError(text)
         path = f"/api/v1/namespaces/{record.status.namespace}/pods"
         metadata = msgspec.convert(manifest["metadata"], _Metadata)
         try:
-            answer = await self._kube.request(
-                "POST", path, body=manifest, timeout_s=CREATE_DEADLINE_S
-            )
+            answer = await self._kube.request("POST", path, body=manifest, timeout_s=left_s)
         except KubeConflictError:
             # Deterministic name: an earlier try of ours. The watcher tells if it is not.
             return PodRef(name=metadata.name)
         created = msgspec.json.decode(answer, type=_Created)
         return PodRef(name=metadata.name, uid=created.metadata.uid)
 
-    async def _refused(self, record: RunRecord, error: KubeError, delivery: Delivery) -> str:
-        status = refused(record.status, error.message, self._clock.now())
+    async def _refused(
+        self, record: RunRecord, message: str, delivery: Delivery, *, by: str
+    ) -> str:
+        status = refused(record.status, message, self._clock.now(), by=by)
         try:
             await self._run_log.publish(
                 EventType.LAUNCH_FAILED,
@@ -128,6 +150,17 @@ class Handler:
         except StaleError:
             return "dropped: run moved on"
         return "refused"
+
+
+def _read(delivery: Delivery) -> RunAdmitted:
+    try:
+        event = codec.decode_event(EventType.ADMITTED, delivery.data)
+    except codec.BrokenMessageError as error:
+        raise PoisonError(str(error)) from error
+    if not isinstance(event, RunAdmitted):
+        text = f"{delivery.subject} carries no admitted event"
+        raise PoisonError(text)
+    return event
 
 
 def _delay_s(error: KubeUnavailableError, delivery: Delivery) -> float:

@@ -15,4 +15,10 @@ class Drop(Struct, frozen=True):
     why: str
 
 
-Decision = Create | Drop
+class Refuse(Struct, frozen=True):
+    """End the attempt without creating anything. `message` says why, and the way out."""
+
+    message: str
+
+
+Decision = Create | Drop | Refuse

@@ -1,0 +1,131 @@
+"""The launcher's handler on a real bus, before an API server that the test answers for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from runbus.contracts import codec
+from runbus.contracts.envelope import Envelope
+from runbus.contracts.events import RunAdmitted
+from runbus.contracts.states import EventType, RunState
+from runbus.contracts.transitions import Publisher
+from runbus.pod_launcher.handler import Handler
+from runbus.runtime.clock import SystemClock
+from runbus.runtime.errors import RetryableError
+from runbus.runtime.inbox import Delivery
+from runbus.runtime.runlog import RunLog, RunRecord
+from support.buses import DOCUMENT, TestBus
+from support.clocks import ManualClock
+from support.kube_servers import KubeServer, an_object, connected, running_kube_server
+from support.runs import PROJECT, RUN_ID, T0, limits
+
+
+async def creates(_request: web.Request) -> web.StreamResponse:
+    return an_object(201, metadata={"name": "p", "uid": "uid-1"})
+
+
+def a_delivery(record: RunRecord) -> Delivery:
+    event = RunAdmitted(status=record.status, document=DOCUMENT)
+    return Delivery(
+        subject="",
+        data=codec.encode(event),
+        headers={},
+        envelope=Envelope(id="", type="", source=""),
+        sequence=record.sequence,
+        deliveries=1,
+        stored_at=T0,
+        reply="",
+    )
+
+
+class StandstillRunLog(RunLog):
+    """The process stands still right after it has read where a run stands."""
+
+    def __init__(self, on: TestBus, clock: ManualClock, still_s: float) -> None:
+        super().__init__(on.bus, Publisher.POD_LAUNCHER, SystemClock())
+        self._by_hand = clock
+        self.still_s = still_s
+
+    async def newest(self, project: str, run_id: str) -> RunRecord | None:
+        found = await super().newest(project, run_id)
+        self._by_hand.advance(self.still_s)
+        return found
+
+
+@asynccontextmanager
+async def launching(
+    on: TestBus, folder: Path, still_s: float = 0.0, **settings: Any
+) -> AsyncIterator[tuple[Handler, StandstillRunLog, KubeServer]]:
+    clock = ManualClock()
+    run_log = StandstillRunLog(on, clock, still_s)
+    async with (
+        running_kube_server(creates) as server,
+        connected(folder, server.url) as kube,
+    ):
+        yield Handler(run_log, kube, clock, on.log, **settings), run_log, server
+
+
+async def newest(on: TestBus) -> RunRecord:
+    found = await on.run_log(Publisher.SCHEDULER).newest(PROJECT, RUN_ID)
+    assert found is not None
+    return found
+
+
+async def test_an_admitted_run_is_created_once(on: TestBus, tmp_path: Path) -> None:
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path) as (handler, _, server):
+        assert await handler.handle(a_delivery(admitted)) == "launched"
+        assert await handler.handle(a_delivery(admitted)) == "dropped: already launched"
+
+    assert server.asked_to("POST") == [f"/api/v1/namespaces/{PROJECT}/pods"]
+    assert (await newest(on)).event_type == EventType.LAUNCHED.value
+
+
+async def test_a_run_whose_deadline_was_changed_after_its_launch_is_not_created_again(
+    on: TestBus, tmp_path: Path
+) -> None:
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path) as (handler, _, server):
+        await handler.handle(a_delivery(admitted))
+        await on.store(
+            EventType.DEADLINE_CHANGED,
+            Publisher.STATE_WATCHER,
+            await newest(on),
+            thresholds=limits(running=60),
+        )
+        assert await handler.handle(a_delivery(admitted)) == "dropped: already launched"
+
+    assert len(server.asked_to("POST")) == 1
+
+
+async def test_a_launcher_that_stood_still_creates_nothing_until_it_has_read_the_run_again(
+    on: TestBus, tmp_path: Path
+) -> None:
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path, still_s=10.5) as (handler, run_log, server):
+        with pytest.raises(RetryableError):
+            await handler.handle(a_delivery(admitted))
+        assert server.asked == []
+
+        run_log.still_s = 0.0
+        assert await handler.handle(a_delivery(admitted)) == "launched"
+
+
+async def test_a_run_in_a_namespace_that_nobody_watches_ends_and_says_so(
+    on: TestBus, tmp_path: Path
+) -> None:
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path, namespaces=("default", "team-a")) as (handler, _, server):
+        assert await handler.handle(a_delivery(admitted)) == "refused"
+
+    assert server.asked == []
+    status = (await newest(on)).status
+    assert (status.state, status.reason) == (RunState.ERROR, "LaunchRefused")
+    assert f"namespace {PROJECT} " in status.status_text
+    assert "RUNBUS_NAMESPACES" in status.status_text
