@@ -1,15 +1,15 @@
 """The connection to Kubernetes: raw requests and raw answers over kubernetes_asyncio's session.
 
-kubernetes_asyncio finds the configuration, authenticates, refreshes tokens and holds the
-connections. Its models are not used: raw bytes cost 11 to 18 times less CPU (ADR-0005). Answers
-that are no success become one of the errors below, chosen by status, with the server's own text.
+kubernetes_asyncio finds the configuration, authenticates and holds the connections;
+`kube_credentials` keeps tokens valid. Its models are not used: raw bytes cost 11 to 18 times less
+CPU (ADR-0005). Answers that are no success become one of the errors below, chosen by status, with
+the server's own text.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,7 +20,8 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from runbus.runtime.config import ConfigError, KubeConfig
+from runbus.runtime.config import KubeConfig
+from runbus.runtime.kube_credentials import Credentials, CredentialsError, credentials_of
 from runbus.runtime.metrics import Metrics
 
 REQUEST_TIMEOUT_S = 10.0
@@ -79,11 +80,14 @@ _STATUS = msgspec.json.Decoder(_Status)
 class Kube:
     """One connection to an API server. Make it with `connect`."""
 
-    def __init__(self, api: Any, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, api: Any, metrics: Metrics | None = None, credentials: Credentials | None = None
+    ) -> None:
         self._api = api
         self._metrics = metrics or Metrics()
         self._configuration = api.configuration
         self._session: aiohttp.ClientSession = api.rest_client.pool_manager
+        self._credentials = credentials or Credentials(api.configuration)
 
     @property
     def url(self) -> str:
@@ -101,6 +105,8 @@ class Kube:
     ) -> bytes:
         """Carry out one request and return the answer's body.
 
+        Nothing is sent once the time is over, not even by a process that stood still meanwhile.
+
         Raises:
             KubeError: one of the classes above.
 
@@ -111,7 +117,7 @@ class Kube:
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                await self._open(method, path, query, data) as response,
+                await self._open(method, path, query, data, started + timeout_s) as response,
             ):
                 content = await response.read()
                 code = response.status
@@ -121,6 +127,8 @@ class Kube:
         except TimeoutError as error:
             text = f"{method} {path}: no answer within {timeout_s:g} s"
             raise KubeUnavailableError(0, "Timeout", text) from error
+        except CredentialsError as error:
+            raise KubeUnavailableError(0, "Credentials", f"{method} {path}: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             text = f"{method} {path}: {type(error).__name__}: {error}"
             raise KubeUnavailableError(0, "Unreachable", text) from error
@@ -140,8 +148,10 @@ class Kube:
 
         """
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S):
-                response = await self._open("GET", path, query, None)
+            timeout_s = CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
+            async with asyncio.timeout(timeout_s):
+                send_by = time.monotonic() + timeout_s
+                response = await self._open("GET", path, query, None, send_by)
             try:
                 if response.status >= 400:
                     raise error_of(response.status, await response.read(), response.headers)
@@ -150,6 +160,8 @@ class Kube:
                 response.close()
         except TimeoutError as error:
             raise KubeUnavailableError(0, "Timeout", f"watch {path}: silent") from error
+        except CredentialsError as error:
+            raise KubeUnavailableError(0, "Credentials", f"watch {path}: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             text = f"watch {path}: {type(error).__name__}: {error}"
             raise KubeUnavailableError(0, "Unreachable", text) from error
@@ -160,16 +172,33 @@ class Kube:
         path: str,
         query: Mapping[str, str | int] | None,
         data: bytes | None,
+        send_by: float,
     ) -> aiohttp.ClientResponse:
+        """Send a request; again with new credentials if those it had are refused."""
         url = self.url.rstrip("/") + path
         if query:
             url += "?" + urlencode(query, quote_via=quote)
-        headers = {"Accept": JSON_TYPE}
+        generation = self._credentials.generation
+        response = await self._send(method, url, data, send_by)
+        if response.status != 401:
+            return response
+        try:
+            if not await self._credentials.renew(generation):
+                return response
+        except BaseException:
+            response.close()
+            raise
+        response.release()
+        return await self._send(method, url, data, send_by)
+
+    async def _send(
+        self, method: str, url: str, data: bytes | None, send_by: float
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": JSON_TYPE, **await self._credentials.headers()}
         if data is not None:
             headers["Content-Type"] = JSON_TYPE
-        for setting in (await self._configuration.auth_settings()).values():
-            if setting["in"] == "header" and setting["value"]:
-                headers[setting["key"]] = setting["value"]
+        if time.monotonic() >= send_by:
+            raise TimeoutError
         # aiohttp's own limits are off: the caller's timeout is the limit.
         return await self._session.request(
             method,
@@ -194,27 +223,10 @@ async def connect(config: KubeConfig, metrics: Metrics | None = None) -> Kube:
     """
     # Imported here, in a thread: it takes two seconds, and not every service that may needs it.
     kube_client = await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio.client")
-    kube_config = await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio.config")
     configuration = kube_client.Configuration()
-    try:
-        if config.kubeconfig or not _is_in_cluster():
-            await kube_config.load_kube_config(
-                config_file=config.kubeconfig or None,
-                context=config.kube_context or None,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        else:
-            kube_config.load_incluster_config(client_configuration=configuration)
-    except (kube_config.ConfigException, OSError) as error:
-        text = f"no usable Kubernetes configuration: {error} (set RUNBUS_KUBECONFIG)"
-        raise ConfigError(text) from error
+    credentials = await credentials_of(config, configuration)
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
-    return Kube(kube_client.ApiClient(configuration=configuration), metrics)
-
-
-def _is_in_cluster() -> bool:
-    return "KUBERNETES_SERVICE_HOST" in os.environ
+    return Kube(kube_client.ApiClient(configuration=configuration), metrics, credentials)
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
