@@ -50,6 +50,14 @@ def clock_runs(status: RunStatus, key: Threshold) -> bool:
     return _STATE_THRESHOLDS.get(status.state) is key
 
 
+def is_total_over(status: RunStatus, now: datetime) -> bool:
+    """Say whether the limit on the whole run has passed: no further attempt would outlive it."""
+    found: list[tuple[datetime, Threshold]] = []
+    if clock_runs(status, Threshold.TOTAL):
+        _add(found, status, Threshold.TOTAL, clock_start(status, Threshold.TOTAL))
+    return bool(found) and found[0][0] <= now
+
+
 def state_threshold(state: RunState) -> Threshold | None:
     """Return the threshold that counts from the entry into a state; None where there is none."""
     return _STATE_THRESHOLDS.get(state)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from runbus.contracts.deadlines import with_deadline
+from runbus.contracts.deadlines import is_total_over, with_deadline
 from runbus.contracts.events import EVENT_STRUCTS
-from runbus.contracts.states import EventType, OutcomeClass, Reason, Role, RunState
+from runbus.contracts.states import OBJECT_STATES, EventType, OutcomeClass, Reason, Role, RunState
 from runbus.contracts.status import AbortCause, PodRef, RunStatus
 from runbus.contracts.transitions import AttemptOutcome, after_attempt
 from runbus.reading.aborts import abort_text
@@ -103,7 +103,7 @@ def aborted_event(known: Known, now: datetime, *, may_still_run_on: str = "") ->
         outcome_class=OutcomeClass.USER,
         ended_at=now,
         aborted=True,
-        retryable=not cause.by_user and not may_still_run_on,
+        retryable=_may_go_on(cause, before, now) and not may_still_run_on,
     )
     after = after_attempt(before.retry, before.attempt, outcome)
     text = abort_text(cause)
@@ -120,6 +120,16 @@ def aborted_event(known: Known, now: datetime, *, may_still_run_on: str = "") ->
     )
     aborted = after.state is RunState.ABORTED
     return _publish(EventType.ABORTED if aborted else EventType.ATTEMPT_FAILED, status)
+
+
+def _may_go_on(cause: AbortCause, before: RunStatus, now: datetime) -> bool:
+    """Say whether a retry policy has a say about an abort.
+
+    Not about a user's, nor where no attempt was under way (it would wait, be aborted and wait for
+    ever), nor after the limit on the whole run.
+    """
+    had_attempt = cause.state in OBJECT_STATES
+    return had_attempt and not cause.by_user and not is_total_over(before, now)
 
 
 def lost_reading(known: Known) -> Reading:

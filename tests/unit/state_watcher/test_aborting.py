@@ -6,7 +6,7 @@ from runbus.contracts.commands import CleanUpCause, CleanUpObjects
 from runbus.contracts.states import RunState
 from runbus.contracts.status import AbortCause, RunStatus
 from support.pods import a_bound_pod
-from support.runs import a_policy, a_status, at
+from support.runs import a_policy, a_status, at, limits
 from support.watching import Watched, commands, ours, published, version
 
 
@@ -86,6 +86,29 @@ def test_a_policy_that_names_the_state_leads_to_another_attempt() -> None:
     assert stored is not None
     assert stored[0] == "attempt_failed"
     assert stored[1].state is RunState.RETRYING
+
+
+def test_an_abort_of_a_run_that_waited_is_never_retried() -> None:
+    for state in (RunState.QUEUED, RunState.RETRYING):
+        status = aborting(state, retry=a_policy(5, "user", state.value))
+
+        stored = published(Watched(status).decide(at(101)))
+
+        assert stored is not None
+        assert stored[1].state is RunState.ABORTED
+
+
+def test_an_abort_after_the_limit_on_the_whole_run_is_never_retried() -> None:
+    status = aborting(
+        RunState.RUNNING, retry=a_policy(5, "user"), thresholds=limits(total=100.0, running=3600.0)
+    )
+    run = Watched(status)
+    run.sees_gone(ours(a_bound_pod()).running().deleting(asked_at="10:01:40"), at(131))
+
+    stored = published(run.decide(at(131)))
+
+    assert stored is not None
+    assert stored[1].state is RunState.ABORTED
 
 
 def test_a_users_abort_is_never_retried() -> None:
