@@ -17,6 +17,7 @@ from runbus.contracts import codec, subjects
 from runbus.contracts.events import RunAbortWithdrawn
 from runbus.contracts.evidence import RunEvidence
 from runbus.contracts.states import EventType
+from runbus.reading.late import cause_to_go
 from runbus.reading.objects import Pod
 from runbus.reading.owners import attempt_of, run_of
 from runbus.reading.pods import read_pod
@@ -83,7 +84,7 @@ class Deleter:
                 self._queue.task_done()
 
     async def delete_all(self, record: RunRecord) -> None:
-        """Delete the pods of an aborting run's attempts, with evidence.
+        """Delete what an aborting run may not have any longer, with evidence.
 
         Raises:
             KubeError, RetryableError: something did not answer; the owner reminds.
@@ -98,6 +99,8 @@ class Deleter:
             if current:
                 await asyncio.wait([collecting], timeout=EVIDENCE_BEFORE_DELETE_S)
             for pod in ours:
+                if cause_to_go(status, attempt_of(pod), read_pod(pod)) is None:
+                    continue  # of an earlier attempt, ended: it stays until its time has passed
                 tasks.create_task(self._guarded_delete(record, pod))
 
     async def _guarded_delete(self, record: RunRecord, pod: Pod) -> None:
