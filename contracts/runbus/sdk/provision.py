@@ -62,10 +62,10 @@ async def provision(bus: Bus, *, replicas: int = 1) -> list[Provisioned]:
     done: list[Provisioned] = []
     for stream in STREAMS:
         done.append(
-            await _ensure_stream("stream", stream.name, _stream_config(stream, replicas), bus)
+            await _ensure_stream("stream", stream.name, stream_config(stream, replicas), bus)
         )
     for bucket in BUCKETS:
-        config = _bucket_config(bucket, replicas)
+        config = bucket_config(bucket, replicas)
         done.append(await _ensure_stream("bucket", bucket.name, config, bus))
     for consumer in CONSUMERS:
         done.append(await _ensure_consumer(consumer, bus))
@@ -83,7 +83,8 @@ def _check_server(bus: Bus) -> None:
         raise ProvisionError(text)
 
 
-def _stream_config(spec: StreamSpec, replicas: int) -> dict[str, Any]:
+def stream_config(spec: StreamSpec, replicas: int) -> dict[str, Any]:
+    """Return a stream's configuration as JetStream's API takes it."""
     return {
         "name": spec.name,
         "description": spec.description,
@@ -99,7 +100,8 @@ def _stream_config(spec: StreamSpec, replicas: int) -> dict[str, Any]:
     }
 
 
-def _bucket_config(spec: BucketSpec, replicas: int) -> dict[str, Any]:
+def bucket_config(spec: BucketSpec, replicas: int) -> dict[str, Any]:
+    """Return the configuration of the stream behind a bucket."""
     config: dict[str, Any] = {
         "name": f"KV_{spec.name}",
         "description": spec.description,
@@ -140,14 +142,14 @@ async def _ensure_stream(kind: str, name: str, config: dict[str, Any], bus: Bus)
         raise ProvisionError(text) from error
     # A cluster's administrator may have chosen replicas, placement and sizes: those stay.
     wanted = {key: value for key, value in config.items() if key != "num_replicas"}
-    differences = _differences(wanted, found)
-    if not differences:
+    differing = differences(wanted, found)
+    if not differing:
         return Provisioned(kind, name, "unchanged")
     try:
         await bus.api(f"STREAM.UPDATE.{stream}", {**found, **wanted})
     except BusRefusedError as error:
         text = (
-            f"{kind} {name} exists with other settings ({', '.join(differences)}) that the server"
+            f"{kind} {name} exists with other settings ({', '.join(differing)}) that the server"
             f" does not change in place: {error}. runbus never deletes it: move its messages"
             " away, remove it, and run init again"
         )
@@ -164,8 +166,9 @@ async def _create_stream(kind: str, name: str, config: dict[str, Any], bus: Bus)
     return Provisioned(kind, name, "made")
 
 
-async def _ensure_consumer(spec: ConsumerSpec, bus: Bus) -> Provisioned:
-    config: dict[str, Any] = {
+def consumer_config(spec: ConsumerSpec) -> dict[str, Any]:
+    """Return a consumer's configuration as JetStream's API takes it."""
+    return {
         "durable_name": spec.name,
         "name": spec.name,
         "ack_policy": "explicit",
@@ -175,12 +178,16 @@ async def _ensure_consumer(spec: ConsumerSpec, bus: Bus) -> Provisioned:
         "filter_subject": spec.filter_subject,
         "deliver_policy": "all",
     }
+
+
+async def _ensure_consumer(spec: ConsumerSpec, bus: Bus) -> Provisioned:
+    config = consumer_config(spec)
     where = f"{spec.stream}.{spec.name}"
     try:
         found = (await bus.api(f"CONSUMER.INFO.{where}"))["config"]
     except NotFoundError:
         found = None
-    if found is not None and not _differences(config, found):
+    if found is not None and not differences(config, found):
         return Provisioned("consumer", spec.name, "unchanged")
     try:
         await bus.api(
@@ -192,7 +199,7 @@ async def _ensure_consumer(spec: ConsumerSpec, bus: Bus) -> Provisioned:
     return Provisioned("consumer", spec.name, "made" if found is None else "changed")
 
 
-def _differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """Return the keys that differ; what the server leaves out is its zero value."""
     return [
         key

@@ -1,4 +1,4 @@
-"""Logs of pods that still exist, from the Kubernetes API: the only thing the CLI asks it.
+"""Logs of pods that still exist, from the Kubernetes API.
 
 Imported by `logs` only. A broken connection is taken up again where it broke, by the timestamps
 that the API puts before each line. Must not know runs.
@@ -7,17 +7,13 @@ that the API puts before each line. Must not know runs.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import msgspec
 
-from runbus.cli.kubeconfig import SimpleCluster, simple_cluster
+from runbus.cli import kube_access
 
 CONNECT_TIMEOUT_S = 5.0
 SHORT_READ_TIMEOUT_S = 15.0
@@ -38,10 +34,6 @@ class PodGoneError(KubeLogError):
 
 class NotStartedError(KubeLogError):
     """The container has not started yet."""
-
-
-class _Status(msgspec.Struct):
-    message: str = ""
 
 
 class _Place:
@@ -152,51 +144,11 @@ async def connect(path: str | None) -> AsyncIterator[KubeLogs]:
         KubeLogError: there is no usable configuration.
 
     """
-    simple = await asyncio.to_thread(_simple, path)
-    if simple is not None:
-        headers = {"Authorization": f"Bearer {simple.token}"} if simple.token else {}
-        connector = aiohttp.TCPConnector(ssl=simple.tls if simple.tls is not None else True)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            yield KubeLogs(session, simple.url, headers)
-        return
-    async with _any_cluster(path) as logs:
-        yield logs
-
-
-def _simple(path: str | None) -> SimpleCluster | None:
-    chosen = path or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     try:
-        return simple_cluster(Path(chosen))
-    except OSError:
-        return None
-
-
-@asynccontextmanager
-async def _any_cluster(path: str | None) -> AsyncIterator[KubeLogs]:
-    from kubernetes_asyncio import client
-    from kubernetes_asyncio import config as kube_config
-
-    config: Any = kube_config
-
-    configuration = client.Configuration()
-    try:
-        if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            await config.load_kube_config(
-                config_file=path, client_configuration=configuration, persist_config=False
-            )
-    except (config.ConfigException, OSError) as error:
-        message = f"no usable kubeconfig: {error}"
-        raise KubeLogError(message) from error
-    async with client.ApiClient(configuration=configuration) as api:
-        settings: dict[str, Any] = await configuration.auth_settings()
-        headers = {
-            each["key"]: each["value"]
-            for each in settings.values()
-            if each["in"] == "header" and each["value"]
-        }
-        yield KubeLogs(api.rest_client.pool_manager, str(configuration.host), headers)
+        async with kube_access.connect(path) as access:
+            yield KubeLogs(access.session, access.url, access.headers)
+    except kube_access.KubeConfigError as error:
+        raise KubeLogError(str(error)) from error
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
@@ -214,10 +166,7 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
 
 
 def _refusal(status: int, body: bytes) -> KubeLogError:
-    try:
-        message = msgspec.json.decode(body, type=_Status).message
-    except msgspec.MsgspecError:
-        message = body[:500].decode(errors="replace")
+    message = kube_access.message_of(body)
     if status == NOT_FOUND:
         return PodGoneError(message)
     if status == NOT_STARTED:

@@ -68,6 +68,9 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("init", "runbus.cli.commands.init:init", "Make or upgrade what is on the bus"),
             Entry(
+                "doctor", "runbus.cli.commands.doctor:doctor", "Say what is wrong, and the way out"
+            ),
+            Entry(
                 "deadletters",
                 "runbus.cli.commands.deadletters:app",
                 "Look at what could not be handled; try it again",

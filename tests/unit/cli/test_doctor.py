@@ -1,0 +1,79 @@
+"""What the doctor says of consumers and rights, and how it sums up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from runbus.cli.doctor.findings import Finding, Grade, Section, exit_of, ok, problem, some
+from runbus.cli.doctor.findings import unreachable as not_reached
+from runbus.cli.doctor.findings import warning as worth_a_look
+from runbus.cli.doctor.services import judged
+from runbus.cli.exits import Exit
+from runbus.cli.output.findings import finding_lines, summary
+from runbus.contracts.streams import LAUNCH_CONSUMER, consumer
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+FINE = ok(Section.BUS, "fine")
+ODD = worth_a_look(Section.RUNS, "odd", "look")
+WRONG = problem(Section.STREAMS, "wrong", "mend it")
+GONE = not_reached(Section.CLUSTER, "gone")
+
+
+def a_moment_ago(seconds: float) -> str:
+    return (NOW - timedelta(seconds=seconds)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("info", "grade", "told"),
+    [
+        ({"num_waiting": 1}, None, ""),
+        ({"num_waiting": 1, "num_pending": 500}, None, ""),
+        ({"num_waiting": 0, "num_ack_pending": 5}, None, ""),
+        ({"num_waiting": 0, "num_pending": 3}, Grade.PROBLEM, "nobody takes messages"),
+        ({"num_waiting": 1, "num_pending": 5000}, Grade.WARNING, "5000 messages wait"),
+        (
+            {"num_ack_pending": 2, "ack_floor": {"last_active": a_moment_ago(90)}},
+            Grade.WARNING,
+            "2 messages of consumer pod-launcher are in hand, and none was answered for 1m30s",
+        ),
+        ({"num_ack_pending": 2, "ack_floor": {"last_active": a_moment_ago(5)}}, None, ""),
+    ],
+)
+def test_a_consumer_is_judged_by_who_pulls_and_what_waits(
+    info: dict[str, Any], grade: Grade | None, told: str
+) -> None:
+    found = judged(consumer(LAUNCH_CONSUMER), info, NOW)
+    assert [each.grade for each in found] == ([grade] if grade else [])
+    if grade:
+        assert told in found[0].what
+        assert "pod-launcher" in found[0].way_out
+
+
+@pytest.mark.parametrize(
+    ("findings", "code", "told"),
+    [
+        ([FINE], Exit.DONE, "everything is fine"),
+        ([FINE, ODD], Exit.DONE, "1 warning"),
+        ([FINE, ODD, WRONG, WRONG], Exit.RUN_ERROR, "2 problems, 1 warning"),
+        ([WRONG, GONE], Exit.UNREACHABLE, "2 problems"),
+    ],
+)
+def test_the_exit_code_tells_the_worst(findings: list[Finding], code: Exit, told: str) -> None:
+    assert exit_of(findings) is code
+    assert summary(findings) == told
+
+
+def test_a_finding_is_a_line_with_its_way_out_below() -> None:
+    assert finding_lines(WRONG) == [
+        "problem  streams   wrong",
+        "                   -> mend it",
+    ]
+    assert finding_lines(FINE, is_coloured=True) == ["\x1b[32mok     \x1b[0m  bus       fine"]
+
+
+def test_of_many_names_a_few_are_told() -> None:
+    assert some(["a", "b"]) == "a, b"
+    assert some("abcdefg") == "a, b, c, d, e and 2 more"
