@@ -2,14 +2,14 @@
 
 Acknowledge after the effect; come back after a delay (`RetryableError`); or be set aside among
 the dead letters (`PoisonError`), which ends the run it belongs to where that is still possible.
-One bad message never holds up another. The only `except Exception` of the services is here.
+One bad message never holds up another: whatever a handler raises ends here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from msgspec import Struct
@@ -32,8 +32,12 @@ ACK_TERMINATE = b"+TERM"
 # A handler that fails in a way nobody foresaw is tried this often, then set aside.
 UNFORESEEN_DELIVERIES_MAX = 5
 UNFORESEEN_DELAY_S = 1.0
-# A message that was delivered this often never got as far as an answer: it kills its process.
+# Every retry has an end. How often a message was delivered says little: the server counts our own
+# "not now" as well, of which a night without an API server brings thousands (ADR-0009). One that after
+# weeks still comes, such as one that kills its process before any answer, is set aside unhandled.
 DELIVERIES_MAX = 1000
+AGE_MAX = timedelta(days=14)
+SET_ASIDE_AGAIN_S = 5.0
 HANDLE_TIMEOUT_S = 25.0  # below the consumers' ack_wait of 30 s
 
 
@@ -66,6 +70,7 @@ class Inbox:
         *,
         set_aside: SetAside,
         metrics: Metrics | None = None,
+        deliveries_max: int = DELIVERIES_MAX,
     ) -> None:
         self._bus = bus
         self._puller = puller
@@ -73,6 +78,7 @@ class Inbox:
         self._clock = clock
         self._set_aside = set_aside
         self._metrics = metrics or Metrics()
+        self._deliveries_max = deliveries_max
 
     async def run(self, handler: Handler, stopping: asyncio.Event) -> None:
         """Handle messages until told to stop.
@@ -91,7 +97,11 @@ class Inbox:
 
     async def _handle(self, handler: Handler, msg: Msg) -> None:
         started = self._clock.monotonic()
-        delivery = self._open(msg)
+        try:
+            delivery = self._open(msg)
+        except (ValueError, OverflowError, OSError) as error:  # not from a consumer of ours
+            self._log.warning("no delivery of a stream", subject=msg.subject, error=str(error))
+            return
         with structlog.contextvars.bound_contextvars(
             subject=delivery.subject, event_id=delivery.envelope.id, delivery=delivery.deliveries
         ):
@@ -113,9 +123,7 @@ class Inbox:
     async def _fate(self, handler: Handler, delivery: Delivery) -> tuple[str, str | None]:
         """Handle one message and answer for it; return the outcome and, if bad, why."""
         try:
-            if delivery.deliveries > DELIVERIES_MAX:
-                text = f"delivered {delivery.deliveries} times without an answer"
-                raise PoisonError(text)
+            self._check_age(delivery)
             async with asyncio.timeout(HANDLE_TIMEOUT_S):
                 outcome = await handler(delivery)
         except RetryableError as error:
@@ -128,7 +136,7 @@ class Inbox:
             return "retried", f"took longer than {HANDLE_TIMEOUT_S:g} s"
         except FatalError:
             raise
-        except Exception as error:  # noqa: BLE001 - the one place, style.md (Errors)
+        except Exception as error:  # noqa: BLE001 - the loop: one message never stops the others
             self._log.exception("handler failed", error=type(error).__name__)
             if delivery.deliveries < UNFORESEEN_DELIVERIES_MAX:
                 await self._answer(delivery, _nak(UNFORESEEN_DELAY_S * delivery.deliveries))
@@ -137,12 +145,20 @@ class Inbox:
         await self._answer(delivery, ACK_ACK)
         return outcome, None
 
+    def _check_age(self, delivery: Delivery) -> None:
+        age = self._clock.now() - delivery.stored_at
+        if delivery.deliveries > self._deliveries_max and age > AGE_MAX:
+            text = f"not handled in {age.days} days and {delivery.deliveries} deliveries"
+            raise PoisonError(text)
+
     async def _poison(self, delivery: Delivery, reason: str) -> tuple[str, str]:
         try:
             await self._set_aside(delivery, reason)
-        except (RetryableError, BusError) as error:
-            await self._answer(delivery, _nak(5.0))
-            return "retried", f"cannot set aside ({error}): {reason}"
+        except Exception as error:  # noqa: BLE001 - the loop: one message never stops the others
+            if not isinstance(error, RetryableError | BusError):
+                self._log.exception("setting aside failed", error=type(error).__name__)
+            await self._answer(delivery, _nak(SET_ASIDE_AGAIN_S))
+            return "retried", f"cannot set aside ({type(error).__name__}: {error}): {reason}"
         await self._answer(delivery, ACK_TERMINATE)
         return "set_aside", reason
 

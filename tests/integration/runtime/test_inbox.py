@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 from nats.aio.msg import Msg
 
@@ -18,16 +19,18 @@ from runbus.contracts.streams import (
     LAUNCH_CONSUMER,
 )
 from runbus.contracts.transitions import Publisher
-from runbus.runtime.clock import SystemClock
+from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.deadletters import DeadLetters
 from runbus.runtime.errors import PoisonError, RetryableError
-from runbus.runtime.inbox import Delivery, Inbox
+from runbus.runtime.inbox import Delivery, Inbox, SetAside
 from runbus.runtime.pull import Puller
 from runbus.sdk.bus import Bus
 from support.buses import TestBus
+from support.clocks import ManualClock
 from support.runs import PROJECT, RUN_ID
 
 SUBJECT = subjects.command(subjects.ABORT, PROJECT, RUN_ID)
+FEW = 20  # deliveries, for what has a thousand otherwise
 Handler = Callable[[Delivery], Awaitable[str]]
 
 
@@ -39,13 +42,22 @@ async def handled(
     stream: str = COMMANDS,
     consumer: str = ABORT_CONSUMER,
     in_hand_max: int = 8,
+    clock: Clock | None = None,
+    set_aside: SetAside | None = None,
 ) -> None:
     """Handle messages until there were enough."""
     puller = Puller(on.bus, stream, consumer, in_hand_max=in_hand_max)
     letters = DeadLetters(
         on.bus, on.run_log(Publisher.POD_LAUNCHER), Publisher.POD_LAUNCHER, SystemClock()
     )
-    inbox = Inbox(on.bus, puller, on.log, SystemClock(), set_aside=letters.set_aside)
+    inbox = Inbox(
+        on.bus,
+        puller,
+        on.log,
+        clock or SystemClock(),
+        set_aside=set_aside or letters.set_aside,
+        deliveries_max=FEW,
+    )
     async with asyncio.timeout(30):
         await inbox.run(handler, enough)
 
@@ -123,6 +135,59 @@ async def test_what_nobody_foresaw_is_tried_again_and_then_set_aside(on: TestBus
     await handled(on, handler, enough)
 
     assert tries == [1, 2]
+    assert await left(on, COMMANDS) == 1
+
+
+async def retried_again_and_again(on: TestBus, clock: Clock) -> int:
+    """Say "not now" beyond the maximum; return how often it was asked."""
+    enough, tries = asyncio.Event(), 0
+
+    async def handler(delivery: Delivery) -> str:
+        nonlocal tries
+        tries += 1
+        if delivery.deliveries == FEW + 1:
+            enough.set()
+        raise RetryableError("no API server", delay_s=0.0)
+
+    async def aside(_delivery: Delivery, _reason: str) -> None:
+        enough.set()
+
+    await on.bus.publish(SUBJECT, b"{}")
+    await handled(on, handler, enough, clock=clock, set_aside=aside)
+    return tries
+
+
+async def test_a_message_that_has_to_wait_for_the_world_is_never_set_aside_for_that(
+    on: TestBus,
+) -> None:
+    assert await retried_again_and_again(on, SystemClock()) == FEW + 1
+
+
+async def test_a_message_that_was_not_handled_for_weeks_is_set_aside(on: TestBus) -> None:
+    late = ManualClock(datetime.now(UTC) + timedelta(days=15))
+
+    assert await retried_again_and_again(on, late) == FEW
+
+
+async def test_a_message_that_cannot_even_be_set_aside_comes_back_and_ends_nothing(
+    on: TestBus,
+) -> None:
+    enough = asyncio.Event()
+
+    async def handler(delivery: Delivery) -> str:
+        if delivery.data == b"good":
+            enough.set()
+            return "done"
+        raise PoisonError("cannot be read")
+
+    async def broken(_delivery: Delivery, _reason: str) -> None:
+        raise ZeroDivisionError
+
+    await on.bus.publish(SUBJECT, b"bad")
+    await on.bus.publish(SUBJECT, b"good")
+    await handled(on, handler, enough, in_hand_max=1, set_aside=broken)
+
+    await on.bus.ping()
     assert await left(on, COMMANDS) == 1
 
 
