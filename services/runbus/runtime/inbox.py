@@ -29,12 +29,13 @@ from runbus.sdk.follow import ack_numbers, deliveries
 ACK_ACK = b"+ACK"
 ACK_TERMINATE = b"+TERM"
 
-# A handler that fails in a way nobody foresaw is tried this often, then set aside.
-UNFORESEEN_DELIVERIES_MAX = 5
+# A message whose handler fails in a way nobody foresaw is tried this often, then set aside.
+UNFORESEEN_MAX = 5
 UNFORESEEN_DELAY_S = 1.0
+UNFORESEEN_KEPT_MAX = 10_000  # messages that are counted; beyond, the oldest counts are forgotten
 # Every retry has an end. How often a message was delivered says little: the server counts our own
-# "not now" as well, of which a night without an API server brings thousands (ADR-0009). One that after
-# weeks still comes, such as one that kills its process before any answer, is set aside unhandled.
+# "not now" as well, of which a night without an API server brings thousands (ADR-0009). One that
+# still comes after weeks, such as one that kills its process, is set aside unhandled.
 DELIVERIES_MAX = 1000
 AGE_MAX = timedelta(days=14)
 SET_ASIDE_AGAIN_S = 5.0
@@ -79,6 +80,7 @@ class Inbox:
         self._set_aside = set_aside
         self._metrics = metrics or Metrics()
         self._deliveries_max = deliveries_max
+        self._unforeseen: dict[int, int] = {}  # by the message's sequence
 
     async def run(self, handler: Handler, stopping: asyncio.Event) -> None:
         """Handle messages until told to stop.
@@ -138,12 +140,22 @@ class Inbox:
             raise
         except Exception as error:  # noqa: BLE001 - the loop: one message never stops the others
             self._log.exception("handler failed", error=type(error).__name__)
-            if delivery.deliveries < UNFORESEEN_DELIVERIES_MAX:
-                await self._answer(delivery, _nak(UNFORESEEN_DELAY_S * delivery.deliveries))
+            failures = self._count_unforeseen(delivery)
+            if failures < UNFORESEEN_MAX:
+                await self._answer(delivery, _nak(UNFORESEEN_DELAY_S * failures))
                 return "retried", f"{type(error).__name__}: {error}"
             return await self._poison(delivery, f"{type(error).__name__}: {error}")
+        self._unforeseen.pop(delivery.sequence, None)
         await self._answer(delivery, ACK_ACK)
         return outcome, None
+
+    def _count_unforeseen(self, delivery: Delivery) -> int:
+        """Return how often a message has failed here in a way nobody foresaw."""
+        failures = self._unforeseen.pop(delivery.sequence, 0) + 1
+        while len(self._unforeseen) >= UNFORESEEN_KEPT_MAX:
+            del self._unforeseen[next(iter(self._unforeseen))]
+        self._unforeseen[delivery.sequence] = failures
+        return failures
 
     def _check_age(self, delivery: Delivery) -> None:
         age = self._clock.now() - delivery.stored_at

@@ -163,6 +163,26 @@ async def test_a_message_that_has_to_wait_for_the_world_is_never_set_aside_for_t
     assert await retried_again_and_again(on, SystemClock()) == FEW + 1
 
 
+async def test_what_nobody_foresaw_is_forgiven_once_after_a_long_outage_too(on: TestBus) -> None:
+    enough, fates = asyncio.Event(), []
+
+    async def handler(delivery: Delivery) -> str:
+        fates.append(delivery.deliveries)
+        if len(fates) < FEW:
+            raise RetryableError("no API server", delay_s=0.0)
+        if len(fates) == FEW:
+            raise ZeroDivisionError
+        enough.set()
+        return "done"
+
+    await on.bus.publish(SUBJECT, b"{}")
+    await handled(on, handler, enough)
+
+    await on.bus.ping()
+    assert (len(fates), await left(on, COMMANDS)) == (FEW + 1, 0)
+    assert await left(on, DEADLETTERS) == 0
+
+
 async def test_a_message_that_was_not_handled_for_weeks_is_set_aside(on: TestBus) -> None:
     late = ManualClock(datetime.now(UTC) + timedelta(days=15))
 
