@@ -19,7 +19,7 @@ PYTEST_ARGS  ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup setup-demo demo test lint types imports generated check bench contracts lock format clean
+.PHONY: simulate help setup setup-demo demo test lint types imports generated check bench contracts lock format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -117,6 +117,12 @@ BENCH_ARGS ?=
 
 bench: setup  ## figures against their goals, as a table and in .bench/results.json, in 15 minutes
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH) $(BENCH_ARGS)
+
+SEED  ?=
+COUNT ?= 2000
+
+simulate: setup  ## play seeds of the simulation: SEED=1234 tells its story, COUNT=2000 plays many
+	cd tests && ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--count $(COUNT))
 
 # --- changing -------------------------------------------------------------------------------------
 
