@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from runbus.contracts.states import RunState
@@ -32,3 +33,12 @@ _OF_FATES = {
 def exit_of(state: RunState) -> Exit:
     """Return the exit code of a run's final state."""
     return _OF_FATES.get(state, Exit.RUN_ERROR)
+
+
+# From harmless to bad: what several runs together answer.
+_BADNESS = (Exit.DONE, Exit.REFUSED, Exit.ABORTED, Exit.RUN_ERROR)
+
+
+def worst(fates: Sequence[Exit]) -> Exit:
+    """Return the worst of several fates."""
+    return max(fates, key=_BADNESS.index, default=Exit.DONE)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runbus.cli.commands.catalogue import COMMANDS, help_text
+from runbus.cli.commands.catalogue import help_text
 from runbus.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -56,17 +56,11 @@ def _guarded(given: list[str], *, debug: bool) -> int:
 
 
 def _run(given: list[str]) -> int:
-    from cyclopts import App, CycloptsError
+    from cyclopts import CycloptsError
 
-    app = App(name="runbus", help_format="plaintext", help_formatter=_formatter(given), version="")
-    for entry in COMMANDS:
-        app.command(
-            entry.path,
-            name=entry.name,
-            alias=entry.aliases,
-            help=None,
-            show=not entry.is_hidden,
-        )
+    from runbus.cli.application import application
+
+    app = application(_formatter(given))
     try:
         code = app(given, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from runbus.cli import completing
+
 Format = Literal["table", "wide", "json", "yaml", "name", "jsonl"]
 
 NatsUrl = Annotated[
@@ -44,5 +46,16 @@ Files = Annotated[
 ]
 RunName = Annotated[
     str,
-    Parameter(help="Run id, a unique start of it, the document's name, or project/any of these."),
+    Parameter(
+        help="Run id, a unique start of it, the document's name, or project/any of these.",
+        completer=completing.runs,
+    ),
+]
+RunNames = Annotated[
+    str,
+    Parameter(
+        name="RUN",
+        help="One or more: run id, a unique start of it, the document's name.",
+        completer=completing.runs,
+    ),
 ]

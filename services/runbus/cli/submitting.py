@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from runbus.cli.connection import connected
 from runbus.cli.documents import Document
-from runbus.cli.exits import Exit
+from runbus.cli.exits import Exit, worst
 from runbus.cli.options import Format
 from runbus.cli.output import printing
 from runbus.cli.output.tables import table
@@ -18,7 +18,7 @@ from runbus.cli.problems import CliError
 from runbus.cli.running import detached, limited, run_async
 from runbus.cli.setting_flags import SubmitFlags
 from runbus.cli.timeouts import timeout_of
-from runbus.cli.waiting import wait_and_tell, worst
+from runbus.cli.waiting import wait_and_tell
 from runbus.cli.watching import Watching
 from runbus.contracts.replies import SubmitReply
 from runbus.contracts.violations import Violation, ViolationCode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbus.cli.connection import connected
-from runbus.cli.exits import Exit, exit_of
+from runbus.cli.exits import Exit, exit_of, worst
 from runbus.cli.listing import listed
 from runbus.cli.options import Format
 from runbus.cli.output import printing
@@ -13,9 +13,6 @@ from runbus.cli.output.runs import why_text
 from runbus.cli.running import limited
 from runbus.contracts.status import RunStatus
 from runbus.sdk.client import Client
-
-# From harmless to bad: what several runs together answer.
-_BADNESS = (Exit.DONE, Exit.REFUSED, Exit.ABORTED, Exit.RUN_ERROR)
 
 
 async def wait_for(
@@ -41,11 +38,6 @@ async def wait_and_tell(client: Client, refs: Sequence[tuple[str, str]], output:
             printing.out(listed([record], output, with_headers=False))
         fates.append(exit_of(status.state))
     return worst(fates)
-
-
-def worst(fates: Sequence[Exit]) -> Exit:
-    """Return the worst of several fates."""
-    return max(fates, key=_BADNESS.index, default=Exit.DONE)
 
 
 def _ending(status: RunStatus) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from runbus.cli.connection import connected
-from runbus.cli.exits import Exit, exit_of
+from runbus.cli.exits import Exit, exit_of, worst
 from runbus.cli.options import Format
 from runbus.cli.output import printing
 from runbus.cli.output.events import event_line
@@ -36,6 +36,14 @@ class Watching(Struct, frozen=True, kw_only=True):
             async with limited(self.timeout_s, record.ref):
                 return await self.run(client, record.status.project, record.status.run_id)
 
+    async def some(self, texts: Sequence[str]) -> Exit:
+        """Follow the runs that texts mean until all are over; returns the worst fate."""
+        async with connected(self.nats_url) as client:
+            records = [await client.find(text) for text in texts]
+            refs = list(dict.fromkeys((r.status.project, r.status.run_id) for r in records))
+            async with limited(self.timeout_s, ", ".join(each.ref for each in records)):
+                return worst(await self.several(client, refs))
+
     async def run(self, client: Client, project: str, run_id: str) -> Exit:
         """Follow one run to its end; returns its fate."""
         async with client.events(project, run_id) as events:
@@ -52,6 +60,13 @@ class Watching(Struct, frozen=True, kw_only=True):
     async def several(self, client: Client, refs: Sequence[tuple[str, str]]) -> list[Exit]:
         """Follow some runs until all are over; returns their fates in the same order."""
         fates: dict[tuple[str, str], Exit] = {}
+        if self.is_live:
+            from runbus.cli.live.board import show_board, until_all_over
+
+            async with client.changes() as changes:
+                await show_board(until_all_over(changes, refs))
+            records = [await client.get(*ref) for ref in refs]
+            return [exit_of(record.status.state) for record in records]
         async with client.watch_runs(refs) as events:
             async for event in events:
                 self.show(event)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runbus.cli.exits import Exit, exit_of
+from runbus.cli.exits import Exit, exit_of, worst
 from runbus.cli.problems import CliError, problem_of
 from runbus.cli.timeouts import timeout_of
-from runbus.cli.waiting import worst
 from runbus.contracts.states import RunState
 from runbus.sdk.client import NotProvisionedError
 from runbus.sdk.errors import BusRefusedError, BusTimeoutError, BusUnreachableError

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 import pytest
 from rich.console import Console, RenderableType
 
 from runbus.cli.demo.fates import FATES, is_met, summary
+from runbus.cli.live.board import until_all_over
 from runbus.cli.live.view import BAR_CELLS, board, limit_bar, timeline
 from runbus.contracts.envelope import Envelope
 from runbus.contracts.states import RunState
-from runbus.contracts.status import AbortCause, RunStatus
+from runbus.contracts.status import AbortCause, Limit, RunStatus
 from runbus.sdk.runs import EventRecord, RunRecord
 from support.runs import T0, a_status, at, limits
 
@@ -39,8 +41,47 @@ def test_the_bar_shows_how_much_of_the_limit_is_used_up(now: datetime, full: int
     assert (bar.plain.count("━"), len(bar.plain)) == (full, BAR_CELLS)
 
 
-def test_a_run_without_a_limit_has_no_bar() -> None:
-    assert limit_bar(a_status(RunState.RUNNING), T0).plain == ""
+@pytest.mark.parametrize(
+    ("now", "colour"), [(at(10), "green"), (at(36), "yellow"), (at(51), "red")]
+)
+def test_the_bar_turns_yellow_and_red_as_the_limit_comes_closer(now: datetime, colour: str) -> None:
+    assert str(limit_bar(RUNNING, now).spans[0].style) == colour
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (a_status(RunState.RUNNING), "no limit"),
+        (a_status(RunState.RUNNING, thresholds=limits(running=None)), "no limit"),
+        (
+            a_status(
+                RunState.RUNNING, thresholds={"running": Limit(limit_s=60.0, paused_at=at(5))}
+            ),
+            "paused",
+        ),
+        (a_status(RunState.RETRYING, not_before=at(30)), "backoff"),
+        (a_status(RunState.ABORTING), ""),
+        (a_status(RunState.COMPLETED), ""),
+    ],
+)
+def test_where_no_limit_counts_words_stand_in_place_of_the_bar(
+    status: RunStatus, told: str
+) -> None:
+    assert limit_bar(status, at(10)).plain == told
+
+
+async def test_some_runs_are_shown_until_all_of_them_are_over() -> None:
+    async def changes() -> AsyncIterator[list[RunRecord]]:
+        yield [a_record(RUNNING), a_record(a_status(run_id="other2345678"))]
+        yield [a_record(a_status(run_id="other2345678"))]
+        yield [a_record(a_status(RunState.COMPLETED))]
+        raise AssertionError("nothing is asked for after the end")
+
+    shown = [each async for each in until_all_over(changes(), [("nlp", RUNNING.run_id)])]
+    assert [record.status.state for batch in shown for record in batch] == [
+        RunState.RUNNING,
+        RunState.COMPLETED,
+    ]
 
 
 def test_the_board_shows_each_run_with_the_time_left() -> None:

@@ -75,6 +75,11 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "runbus.cli.commands.deadletters:app",
                 "Look at what could not be handled; try it again",
             ),
+            Entry(
+                "completion",
+                "runbus.cli.commands.completion:completion",
+                "Print the script for a shell's Tab key",
+            ),
             Entry("services", "runbus.cli.commands.services:app", "Run one of the services"),
         ),
     ),

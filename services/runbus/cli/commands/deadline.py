@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from runbus.cli import completing
 from runbus.cli.options import NatsUrl, Output, RunName, Timeout
 
 
@@ -18,6 +19,7 @@ def deadline(
         Parameter(
             name=["-s", "--state"],
             help="Whose limit: a state, or total. Default: the one that passes next.",
+            completer=completing.limits,
         ),
     ] = None,
     extend: Annotated[str | None, Parameter(help="Add so much time: 2h.")] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from runbus.cli import completing
 from runbus.cli.options import Files, NatsUrl, NoHeaders, Output
 
 
@@ -16,6 +17,7 @@ def explain(
         Parameter(
             name="RUN [SETTING]",
             help="A run, unless -f is given; and which setting: state_thresholds.running.",
+            completer=completing.runs,
         ),
     ],
     file: Annotated[Files | None, Parameter(name=["-f", "--file"])] = None,

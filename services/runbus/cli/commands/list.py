@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from runbus.cli import completing
 from runbus.cli.options import NatsUrl, NoHeaders, Output
 
 
@@ -20,6 +21,7 @@ def list_(
             name=["-s", "--state"],
             negative="",
             help="Only runs in this state, such as running. Can be repeated.",
+            completer=completing.states,
         ),
     ] = None,
     watch: Annotated[

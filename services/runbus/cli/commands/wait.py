@@ -6,16 +6,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from runbus.cli.options import NatsUrl, Output, Timeout
+from runbus.cli import completing
+from runbus.cli.options import NatsUrl, Output, RunName, Timeout
 
 
 def wait(
-    run: Annotated[
-        list[str],
-        Parameter(help="One or more: run id, a unique start of it, the document's name."),
-    ],
+    run: RunName,
     /,
-    *,
+    *more: Annotated[str, Parameter(name="MORE", help="More of them.", completer=completing.runs)],
     timeout: Timeout = None,
     output: Output = "table",
     nats_url: NatsUrl = None,
@@ -29,6 +27,6 @@ def wait(
     from runbus.cli.waiting import wait_for
 
     return run_async(
-        wait_for(run, nats_url=nats_url, timeout_s=timeout_of(timeout), output=output),
-        if_interrupted=lambda: detached(run[0]),
+        wait_for([run, *more], nats_url=nats_url, timeout_s=timeout_of(timeout), output=output),
+        if_interrupted=lambda: detached(" ".join((run, *more))),
     )

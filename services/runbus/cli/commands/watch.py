@@ -6,16 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from runbus.cli.options import NatsUrl, Output, Timeout
+from runbus.cli.options import NatsUrl, Output, RunNames, Timeout
 
 
 def watch(
-    run: Annotated[
-        str | None,
-        Parameter(help="Run id, a unique start of it, the document's name, or project/any."),
-    ] = None,
-    /,
-    *,
+    *run: RunNames,
     all_: Annotated[
         bool, Parameter(name=["-a", "--all"], negative="", help="Every run, from now on.")
     ] = False,
@@ -27,9 +22,9 @@ def watch(
     output: Output = "table",
     nats_url: NatsUrl = None,
 ) -> int:
-    """Follow a run from its first event to its end; the exit code is the run's fate.
+    """Follow runs from their first events to their ends; the exit code is the (worst) fate.
 
-    On a terminal a live view with the time left to each deadline; otherwise a line per event.
+    On a terminal a live view with a bar for each limit; otherwise a line per event.
     With -o jsonl (or json) each event is a CloudEvent on one line.
     """
     from runbus.cli.problems import CliError
@@ -38,12 +33,13 @@ def watch(
     from runbus.cli.watching import Watching
 
     everything = all_ or project is not None
-    if (run is None) != everything:
+    if bool(run) == everything:
         raise CliError(
-            "watch takes either one run, or --all", way_out="`runbus list` shows what there is"
+            "watch takes either runs, or --all", way_out="`runbus list` shows what there is"
         )
     watching = Watching(nats_url=nats_url, output=output, timeout_s=timeout_of(timeout))
-    if run is None:
+    if everything:
         run_async(watching.everything(project))
         return 0
-    return run_async(watching.one(run), if_interrupted=lambda: detached(run))
+    work = watching.one(run[0]) if len(run) == 1 else watching.some(run)
+    return run_async(work, if_interrupted=lambda: detached(" ".join(run)))

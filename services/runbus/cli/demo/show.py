@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from runbus.cli.demo.fates import FATES, is_met, summary
@@ -21,7 +21,6 @@ from runbus.contracts.replies import SubmitReply
 from runbus.contracts.status import RunStatus
 from runbus.sdk import client as sdk
 from runbus.sdk.client import Client
-from runbus.sdk.runs import RunRecord
 
 # Everything together has to be over within two minutes.
 RUNS_TIMEOUT_S = 75.0
@@ -68,29 +67,15 @@ async def _submit(client: Client, files: DemoFiles) -> dict[str, SubmitReply]:
 async def _watch(client: Client, refs: Refs) -> None:
     """Show the runs until all are over."""
     if printing.is_terminal(sys.stdout):
-        from runbus.cli.live.board import show_board
+        from runbus.cli.live.board import show_board, until_all_over
 
         async with client.changes() as changes:
-            await show_board(_until_all_final(changes, set(refs.values())))
+            await show_board(until_all_over(changes, refs.values()))
         return
     is_coloured = printing.has_colours(sys.stdout)
     async with client.watch_runs(list(refs.values())) as events:
         async for event in events:
             printing.out_line(event_line(event, is_coloured=is_coloured))
-
-
-async def _until_all_final(
-    changes: AsyncIterator[list[RunRecord]], waiting: set[tuple[str, str]]
-) -> AsyncIterator[list[RunRecord]]:
-    async for records in changes:
-        yield records
-        waiting -= {
-            (each.status.project, each.status.run_id)
-            for each in records
-            if each.status.state.is_final
-        }
-        if not waiting:
-            return
 
 
 async def _sum_up(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 
 from rich.console import RenderableType
@@ -35,3 +35,20 @@ async def show_board(
         return board(shown, now, rows_max=rows_max)
 
     await draw_while(read(), view)
+
+
+async def until_all_over(
+    changes: AsyncIterator[list[RunRecord]], runs: Iterable[tuple[str, str]]
+) -> AsyncIterator[list[RunRecord]]:
+    """Yield the changes of some runs (project, run id), and end once all of them are over."""
+    wanted = set(runs)
+    waiting = set(wanted)
+    async for records in changes:
+        own = [each for each in records if (each.status.project, each.status.run_id) in wanted]
+        if own:
+            yield own
+        waiting -= {
+            (each.status.project, each.status.run_id) for each in own if each.status.state.is_final
+        }
+        if not waiting:
+            return

@@ -13,14 +13,16 @@ from runbus.cli.output.colours import name_of
 from runbus.cli.output.events import event_line
 from runbus.cli.output.runs import in_order, why_text
 from runbus.cli.output.times import since, until
-from runbus.contracts.deadlines import clock_start
+from runbus.contracts.deadlines import clock_start, state_threshold
 from runbus.contracts.states import RunState, Threshold
 from runbus.contracts.status import RunStatus
 from runbus.sdk.runs import EventRecord, RunRecord
 
 BAR_CELLS = 12
 _FULL, _EMPTY = "━", "╌"
-_NEARLY = 0.8
+# How much of a limit is used up when its bar changes colour.
+_WORTH_A_LOOK = 0.6
+_NEARLY = 0.85
 
 
 def board(records: Sequence[RunRecord], now: datetime, *, rows_max: int) -> RenderableType:
@@ -62,15 +64,32 @@ def timeline(events: Sequence[EventRecord], now: datetime, *, rows_max: int) -> 
 
 
 def limit_bar(status: RunStatus, now: datetime) -> Text:
-    """Return how much of the next limit is used up; empty without one."""
+    """Return how much of the next limit is used up; in words where no limit counts now."""
     if status.deadline is None or status.deadline_of is None:
-        return Text("")
+        return Text(_without_bar(status), style="dim")
     start = clock_start(status, Threshold(status.deadline_of))
     whole_s = (status.deadline - start).total_seconds()
     used = min(1.0, max(0.0, (now - start).total_seconds() / whole_s)) if whole_s > 0 else 1.0
     cells = round(used * BAR_CELLS)
-    style = "red" if used >= _NEARLY else "cyan"
-    return Text.assemble((_FULL * cells, style), (_EMPTY * (BAR_CELLS - cells), "dim"))
+    return Text.assemble((_FULL * cells, _colour(used)), (_EMPTY * (BAR_CELLS - cells), "dim"))
+
+
+def _colour(used: float) -> str:
+    if used >= _NEARLY:
+        return "red"
+    return "yellow" if used >= _WORTH_A_LOOK else "green"
+
+
+def _without_bar(status: RunStatus) -> str:
+    if status.state.is_final or status.state is RunState.ABORTING:
+        return ""
+    if status.state is RunState.RETRYING:
+        return "backoff"
+    key = state_threshold(status.state)
+    limit = status.thresholds.get(key.value) if key is not None else None
+    if limit is not None and limit.paused_at is not None:
+        return "paused"
+    return "no limit"
 
 
 def _cells(record: RunRecord, now: datetime) -> tuple[Text, ...]:
@@ -94,8 +113,8 @@ def _standing(status: RunStatus, now: datetime) -> Text:
         (f"{status.state.value}", f"bold {name_of(status.state)}"),
         f" for {since(status.since, now)}  ",
     )
+    line.append_text(limit_bar(status, now))
     if status.deadline is not None:
-        line.append_text(limit_bar(status, now))
         left = until(status.deadline, now)
         told = "is due" if left == "due" else f"{left} left"
         line.append(f"  {told} ({status.deadline_of})")
