@@ -19,7 +19,7 @@ PYTEST_ARGS  ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: simulate help setup setup-demo demo test lint types imports generated check bench contracts lock format clean
+.PHONY: simulate help setup setup-demo demo test lint types imports generated check bench bench-drawing contracts lock format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -124,6 +124,16 @@ COUNT ?= 2000
 simulate: setup  ## play seeds of the simulation: SEED=1234 tells its story, COUNT=2000 plays many
 	cd tests && ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--count $(COUNT))
 
+# matplotlib is many times larger than everything else: it gets an environment of its own.
+bench-drawing: $(VENV)-drawing/.stamp  ## draw docs/benchmarks/*.png from .bench/results.json
+	$(VENV)-drawing/bin/python tests/bench/drawing.py .bench/results.json docs/benchmarks
+
+$(VENV)-drawing/.stamp: $(VENV)/.stamp-uv requirements/drawing.txt
+	$(PYTHON) -m venv --clear $(VENV)-drawing
+	$(VENV)-drawing/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --requirement requirements/drawing.txt
+	@touch $@
+
 # --- changing -------------------------------------------------------------------------------------
 
 format: setup  ## ruff: format, and mend what can be mended
@@ -143,6 +153,7 @@ lock: $(VENV)/.stamp-uv  ## compile requirements/*.txt anew
 	$(COMPILE) pyproject.toml requirements/build.in --extra local \
 	  -c requirements/dev.txt -o requirements/local.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) requirements/drawing.in -o requirements/drawing.txt
 
 clean:  ## remove the environment and everything that tools have written
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

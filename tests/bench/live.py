@@ -273,7 +273,7 @@ def _figures(size: str, found: Measured) -> list[Figure]:
     def figure(key: str, title: str, value: float, unit: str) -> Figure:
         return Figure(key=f"{key}_{size}", title=f"{found.title}: {title}", value=value, unit=unit)
 
-    figures = []
+    figures = [figure("runs", "live runs", found.runs, "runs")]
     for name, short in ((WATCHER, "watcher"), (SCHEDULER, "scheduler")):
         end, admit = found.end_us[name], found.admit_us[name]
         figures += [

@@ -28,7 +28,7 @@ async def run(setting: Setting) -> Outcome:
     counts = setting.pick(full=(1000, 10_000, 100_000), quick=(1000, 10_000), smoke=(20, 40))
     ringing = setting.pick(full=1000, quick=500, smoke=10)
     window_s = setting.pick(full=5.0, quick=2.0, smoke=0.2)
-    all_within_s = setting.pick(full=20.0, quick=5.0, smoke=0.2)
+    all_within_s = setting.pick(full=10.0, quick=5.0, smoke=0.2)
     figures: list[Figure] = []
     for size, armed in zip(SIZES, counts, strict=False):
         setting.tell(f"timers: {armed:,} armed")
