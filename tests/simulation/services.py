@@ -249,6 +249,7 @@ class SimService:
             stopping=self._stopping,
             connect_kube=connect_kube,
             metrics=metrics,
+            random_bytes=self._server.random.randbytes,
         )
         await bus.open()
         while not link.is_up:

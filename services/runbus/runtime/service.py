@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -64,6 +65,7 @@ class Service(Struct, Generic[T]):
     stopping: asyncio.Event
     connect_kube: Callable[[KubeConfig], Awaitable[Kube]] = kube.connect
     metrics: Metrics = field(default_factory=Metrics)
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
     def inbox(self, consumer_name: str, *, in_hand_max: int) -> Inbox:
         """Return the inbox of one durable consumer, with its readiness check."""

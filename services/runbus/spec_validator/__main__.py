@@ -24,7 +24,13 @@ async def run(service: Service[ValidatorConfig]) -> None:
     defaults = read_defaults(service.config.defaults_file)
     async with _priority_classes(service, defaults) as classes:
         handler = Handler(
-            service.run_log, service.bus, defaults, classes, service.clock, service.log
+            service.run_log,
+            service.bus,
+            defaults,
+            classes,
+            service.clock,
+            service.log,
+            service.random_bytes,
         )
         api = Api(
             service.bus,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
@@ -54,9 +54,11 @@ class Handler:
         classes: PriorityClasses,
         clock: Clock,
         log: Log,
+        random_bytes: Callable[[int], bytes],
     ) -> None:
         self._run_log = run_log
         self._bus = bus
+        self._random_bytes = random_bytes
         self._defaults = defaults
         self._classes = classes
         self._clock = clock
@@ -94,7 +96,7 @@ class Handler:
 
         """
         project = subjects.project_of(subject)
-        own_id = run_id_from_random(secrets.token_bytes(RANDOM_BYTES))
+        own_id = run_id_from_random(self._random_bytes(RANDOM_BYTES))
         request = _request(project, headers, body)
         if not subjects.is_project(project):
             refusal = self._judge(request, own_id)
