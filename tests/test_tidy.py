@@ -33,6 +33,8 @@ BROAD_CATCHES = {
     "services/runbus/runtime/livefeed.py": 1,  # the loop over events: likewise
     "services/runbus/scheduler/handler.py": 1,  # the loop over a round's runs: likewise
     "services/runbus/spec_validator/api.py": 1,  # the loop over requests: likewise
+    "services/runbus/aborter/deleting.py": 1,  # the loop over runs that are aborted: likewise
+    "services/runbus/aborter/keeping.py": 2,  # the loop over their evidence, each step of it
     "contracts/runbus/sdk/follow.py": 1,  # raised again, outside its task group
 }
 

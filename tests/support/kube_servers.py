@@ -31,7 +31,7 @@ class KubeServer:
         return [path for each, path in self.asked if each == method]
 
 
-def an_object(status: int = 200, **fields: Any) -> web.Response:
+def an_object(fields: Mapping[str, Any], *, status: int = 200) -> web.Response:
     """Return an answer with an object in it."""
     return web.Response(
         status=status, body=msgspec.json.encode(fields), content_type="application/json"
@@ -40,7 +40,7 @@ def an_object(status: int = 200, **fields: Any) -> web.Response:
 
 def a_refusal(status: int, message: str = "", reason: str = "") -> web.Response:
     """Return an answer that is an error, as Kubernetes words it."""
-    return an_object(status, kind="Status", reason=reason, message=message)
+    return an_object({"kind": "Status", "reason": reason, "message": message}, status=status)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from runbus.aborter.cluster import Cluster
 from runbus.aborter.config import AborterConfig
 from runbus.aborter.decide import force
 from runbus.aborter.deleting import Deleter
+from runbus.aborter.keeping import EvidenceKeeper
 from runbus.aborter.model import DeleteOrder, Force
 from runbus.contracts.commands import CleanUpCause, CleanUpObjects, KeepEvidence, ObjectFence
 from runbus.reading.late import cause_to_go
@@ -26,6 +27,10 @@ from runbus.sdk.errors import BusError
 KUBE_AGAIN_S = 2.0
 # The owner asks again every few seconds: an old command that fails is better dropped.
 CLEAN_UP_AGE_MAX_S = 60.0
+# What Kubernetes does not tell at once it may tell later, while the pod is kept. Where a node is
+# dead it never does: then what there is is stored.
+EVIDENCE_AGE_MAX_S = 120.0
+EVIDENCE_AGAIN_S = 5.0
 
 
 class CleanUpHandler:
@@ -109,12 +114,18 @@ class CleanUpHandler:
 class EvidenceHandler:
     """Carries out KeepEvidence."""
 
-    def __init__(self, run_log: RunLog, deleter: Deleter) -> None:
+    def __init__(self, run_log: RunLog, keeper: EvidenceKeeper, clock: Clock) -> None:
         self._run_log = run_log
-        self._deleter = deleter
+        self._keeper = keeper
+        self._clock = clock
 
     async def handle(self, delivery: Delivery) -> str:
-        """Store the evidence of an attempt that has ended."""
+        """Store the evidence of an attempt that has ended.
+
+        Raises:
+            RetryableError: Kubernetes may say more later, or the bus did not take it.
+
+        """
         command, project, run_id = read_command(delivery, KeepEvidence)
         record = await self._run_log.newest(project, run_id)
         if record is None:
@@ -122,9 +133,14 @@ class EvidenceHandler:
         # The run may have gone on: the evidence is of the attempt that the command names.
         status = replace(record.status, attempt=command.attempt, namespace=command.namespace)
         names = [fence.name for fence in command.objects]
+        age_s = (self._clock.now() - delivery.stored_at).total_seconds()
+        or_nothing = age_s < EVIDENCE_AGE_MAX_S
         try:
-            await self._deleter.keep_evidence(replace(record, status=status), names, cause="ended")
-        except (KubeError, BusError) as error:
+            is_kept = await self._keeper.keep(status, names, or_nothing=or_nothing)
+        except BusError as error:
             text = f"evidence of {run_id}: {error}"
             raise RetryableError(text, delay_s=KUBE_AGAIN_S) from error
+        if not is_kept:
+            text = f"evidence of {run_id}: Kubernetes does not tell everything now"
+            raise RetryableError(text, delay_s=EVIDENCE_AGAIN_S)
         return "kept"

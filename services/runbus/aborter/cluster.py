@@ -5,8 +5,12 @@ An adapter over the raw connection, with the Structs of `reading`. It must not k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from runbus.aborter.model import DeleteOrder, NodeView
 from runbus.contracts import labels
@@ -18,9 +22,10 @@ from runbus.reading.objects import (
     decode_kube_event_list,
     decode_node,
     decode_pod,
-    decode_pod_list,
 )
 from runbus.runtime.kube import (
+    CONNECTIONS_MAX,
+    REQUEST_TIMEOUT_S,
     Kube,
     KubeNotFoundError,
     KubeRefusedError,
@@ -33,11 +38,36 @@ LOG_TIMEOUT_S = 5.0
 LIST_MAX = 500
 
 
-class Cluster:
-    """One API server as the aborter sees it."""
+class FoundPod(Struct, frozen=True):
+    """A pod as it is read, and as the server gave it."""
 
-    def __init__(self, kube: Kube) -> None:
+    pod: Pod
+    raw: bytes
+
+
+class _RawList(Struct):
+    items: list[msgspec.Raw] = []
+
+
+class Cluster:
+    """One API server as the aborter sees it.
+
+    `at_once_max` bounds the requests under way, below the connections that there are: those of
+    one purpose then never wait for those of another.
+    """
+
+    def __init__(self, kube: Kube, at_once_max: int = CONNECTIONS_MAX) -> None:
         self._kube = kube
+        self._at_once = asyncio.Semaphore(at_once_max)
+
+    async def _get(
+        self,
+        path: str,
+        query: Mapping[str, str | int] | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> bytes:
+        async with self._at_once:
+            return await self._kube.request("GET", path, query=query, timeout_s=timeout_s)
 
     async def pod(self, namespace: str, name: str) -> Pod | None:
         """Return a pod by name; None where there is none.
@@ -47,18 +77,18 @@ class Cluster:
 
         """
         try:
-            return _readable(decode_pod, await self._kube.request("GET", _pods(namespace, name)))
+            return _readable(decode_pod, await self._get(_pods(namespace, name)))
         except KubeNotFoundError:
             return None
 
-    async def pods_of(self, namespace: str, run_id: str) -> tuple[Pod, ...]:
+    async def pods_of(self, namespace: str, run_id: str) -> tuple[FoundPod, ...]:
         """Return the pods that carry a run's id."""
         query: dict[str, str | int] = {
             "labelSelector": f"{labels.RUN_ID}={run_id}",
             "limit": LIST_MAX,
         }
-        answer = await self._kube.request("GET", _pods(namespace), query=query)
-        return _readable(decode_pod_list, answer).items
+        items = _readable(_decode_raw_list, await self._get(_pods(namespace), query)).items
+        return tuple(FoundPod(_readable(decode_pod, bytes(raw)), bytes(raw)) for raw in items)
 
     async def delete(self, order: DeleteOrder) -> None:
         """Delete a pod with preconditions; an object that is gone is as good.
@@ -80,7 +110,8 @@ class Cluster:
         if order.grace_s is not None:
             body["gracePeriodSeconds"] = order.grace_s
         try:
-            await self._kube.request("DELETE", _pods(order.namespace, order.name), body=body)
+            async with self._at_once:
+                await self._kube.request("DELETE", _pods(order.namespace, order.name), body=body)
         except KubeNotFoundError:
             return
 
@@ -102,12 +133,12 @@ class Cluster:
             return None
 
     async def _node(self, name: str) -> Node:
-        return _readable(decode_node, await self._kube.request("GET", f"/api/v1/nodes/{name}"))
+        return _readable(decode_node, await self._get(f"/api/v1/nodes/{name}"))
 
     async def raw_pod(self, namespace: str, name: str) -> bytes | None:
         """Return a pod as the server gives it; None where there is none."""
         try:
-            return await self._kube.request("GET", _pods(namespace, name))
+            return await self._get(_pods(namespace, name))
         except KubeNotFoundError:
             return None
 
@@ -121,9 +152,7 @@ class Cluster:
 
         """
         query: dict[str, str | int] = {"container": container, "tailLines": lines}
-        answer = await self._kube.request(
-            "GET", _pods(namespace, name) + "/log", query=query, timeout_s=LOG_TIMEOUT_S
-        )
+        answer = await self._get(_pods(namespace, name) + "/log", query, LOG_TIMEOUT_S)
         return answer[-bytes_max:]
 
     async def events_of(self, namespace: str, uid: str) -> tuple[KubeEvent, ...]:
@@ -133,9 +162,7 @@ class Cluster:
             "limit": LIST_MAX,
         }
         try:
-            answer = await self._kube.request(
-                "GET", f"/api/v1/namespaces/{namespace}/events", query=query
-            )
+            answer = await self._get(f"/api/v1/namespaces/{namespace}/events", query)
         except (KubeNotFoundError, KubeRefusedError):
             return ()
         return _readable(decode_kube_event_list, answer).items
@@ -144,6 +171,13 @@ class Cluster:
 def _pods(namespace: str, name: str = "") -> str:
     path = f"/api/v1/namespaces/{namespace}/pods"
     return f"{path}/{name}" if name else path
+
+
+def _decode_raw_list(answer: bytes) -> _RawList:
+    try:
+        return msgspec.json.decode(answer, type=_RawList)
+    except msgspec.MsgspecError as error:
+        raise UnreadableObjectError(str(error)) from error
 
 
 def _readable(decode: Callable[[bytes], T], answer: bytes) -> T:

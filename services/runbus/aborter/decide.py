@@ -14,8 +14,11 @@ from runbus.contracts.status import AbortCause, RunStatus
 from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
 from runbus.reading.aborts import abort_text
 from runbus.reading.explain import describe
+from runbus.reading.late import cause_to_go
 from runbus.reading.model import Reading, Sticky
 from runbus.reading.objects import Pod
+from runbus.reading.owners import attempt_of
+from runbus.reading.pods import read_pod
 
 PAST_GRACE_S = 1.0
 
@@ -79,14 +82,20 @@ def _aborting(command: AbortRun, before: RunStatus, *, asked_by: str, now: datet
     )
 
 
-def abort_order(status: RunStatus, pod: Pod) -> DeleteOrder:
-    """Return the delete of an aborted attempt's pod.
+def abort_order(status: RunStatus, pod: Pod) -> DeleteOrder | None:
+    """Return the delete of an aborting run's pod; None where the pod may stay.
 
     A threshold's abort of a pod that waits is fenced by its resource version as well: it
-    succeeds unless something has changed. Running pods change all the time: uid only.
+    succeeds unless something has changed. Running pods change all the time: uid only. Pods of
+    other attempts are no part of what was judged: a late one goes, by uid; one that has ended
+    stays until the run's time to live has passed.
     """
+    attempt = attempt_of(pod)
+    if cause_to_go(status, attempt, read_pod(pod)) is None:
+        return None
     cause = status.abort
-    fenced = cause is not None and not cause.by_user and cause.state in _FENCED_STATES
+    judged = attempt == status.attempt and cause is not None and not cause.by_user
+    fenced = judged and cause is not None and cause.state in _FENCED_STATES
     meta = pod.metadata
     return DeleteOrder(
         namespace=meta.namespace,

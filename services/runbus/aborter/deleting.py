@@ -1,4 +1,4 @@
-"""Delete what an aborted run has in the cluster, with evidence first; or withdraw the abort.
+"""Delete what an aborted run has in the cluster, after a moment for its evidence; or withdraw.
 
 Works from the run's state alone, so it can be done again by anybody: right after `aborting` is
 stored, and whenever the owner reminds. What Kubernetes does not answer now is left to the next
@@ -10,14 +10,10 @@ from __future__ import annotations
 import asyncio
 
 from runbus.aborter.cluster import Cluster
-from runbus.aborter.config import AborterConfig
 from runbus.aborter.decide import abort_order, is_left, sticky_of, withdrawn
-from runbus.aborter.evidence import collect
-from runbus.contracts import codec, subjects
+from runbus.aborter.keeping import EvidenceKeeper
 from runbus.contracts.events import RunAbortWithdrawn
-from runbus.contracts.evidence import RunEvidence
 from runbus.contracts.states import EventType
-from runbus.reading.late import cause_to_go
 from runbus.reading.objects import Pod
 from runbus.reading.owners import attempt_of, run_of
 from runbus.reading.pods import read_pod
@@ -26,14 +22,9 @@ from runbus.runtime.errors import RetryableError
 from runbus.runtime.kube import KubeConflictError, KubeError
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
-from runbus.sdk.bus import MESSAGE_ID, Bus
-from runbus.sdk.errors import BusError
 
 AT_ONCE_MAX = 64
 QUEUE_MAX = 10_000
-# The log of a running container gets this long before the delete; the rest is fetched after it.
-EVIDENCE_BEFORE_DELETE_S = 0.1
-EVIDENCE_TIMEOUT_S = 20.0
 CONFLICTS_MAX = 5
 
 
@@ -44,17 +35,15 @@ class Deleter:
         self,
         cluster: Cluster,
         run_log: RunLog,
-        bus: Bus,
+        evidence: EvidenceKeeper,
         clock: Clock,
         log: Log,
-        config: AborterConfig,
     ) -> None:
         self._cluster = cluster
         self._run_log = run_log
-        self._bus = bus
+        self._evidence = evidence
         self._clock = clock
         self._log = log
-        self._config = config
         self._queue: asyncio.Queue[RunRecord] = asyncio.Queue(QUEUE_MAX)
 
     def hand_over(self, record: RunRecord) -> None:
@@ -78,30 +67,29 @@ class Deleter:
             record = await self._queue.get()
             try:
                 await self.delete_all(record)
-            except (KubeError, RetryableError, BusError) as error:
+            except (KubeError, RetryableError) as error:
                 self._log.warning("not deleted yet", run_id=record.status.run_id, reason=str(error))
+            except Exception:  # noqa: BLE001 - a loop over runs: the owner reminds of this one
+                self._log.exception("not deleted", run_id=record.status.run_id)
             finally:
                 self._queue.task_done()
 
     async def delete_all(self, record: RunRecord) -> None:
-        """Delete what an aborting run may not have any longer, with evidence.
+        """Delete the pods of an aborting run that have to go, and have evidence kept of them.
 
         Raises:
             KubeError, RetryableError: something did not answer; the owner reminds.
 
         """
         status = record.status
-        pods = await self._cluster.pods_of(status.namespace, status.run_id)
-        ours = [pod for pod in pods if run_of(pod) == (status.project, status.run_id)]
-        current = [pod for pod in ours if attempt_of(pod) == status.attempt]
+        found = await self._cluster.pods_of(status.namespace, status.run_id)
+        ours = [each for each in found if run_of(each.pod) == (status.project, status.run_id)]
+        current = [each for each in ours if attempt_of(each.pod) == status.attempt]
+        if current:
+            await self._evidence.before_delete(record, current)
         async with asyncio.TaskGroup() as tasks:
-            collecting = tasks.create_task(self._evidence(record, current))
-            if current:
-                await asyncio.wait([collecting], timeout=EVIDENCE_BEFORE_DELETE_S)
-            for pod in ours:
-                if cause_to_go(status, attempt_of(pod), read_pod(pod)) is None:
-                    continue  # of an earlier attempt, ended: it stays until its time has passed
-                tasks.create_task(self._guarded_delete(record, pod))
+            for each in ours:
+                tasks.create_task(self._guarded_delete(record, each.pod))
 
     async def _guarded_delete(self, record: RunRecord, pod: Pod) -> None:
         """Delete one pod; what one does not answer must not keep the others."""
@@ -127,6 +115,8 @@ class Deleter:
             if pod.metadata.deletion_timestamp is not None:
                 return  # under way; the owner sees to one that does not go
             order = abort_order(status, pod)
+            if order is None:
+                return
             if order.resource_version is not None and await self._is_too_late(record, pod):
                 return
             try:
@@ -163,33 +153,3 @@ class Deleter:
         except StaleError:
             return  # a user's abort came over it, or it has ended
         self._log.info("abort withdrawn", run_id=status.run_id, state=status.state.value)
-
-    async def _evidence(self, record: RunRecord, pods: list[Pod]) -> None:
-        if not pods:
-            return
-        names = [pod.metadata.name for pod in pods]
-        try:
-            async with asyncio.timeout(EVIDENCE_TIMEOUT_S):
-                await self.keep_evidence(record, names, cause="aborting")
-        except (KubeError, BusError, TimeoutError) as error:
-            self._log.warning("evidence not kept", run_id=record.status.run_id, reason=str(error))
-
-    async def keep_evidence(self, record: RunRecord, names: list[str], *, cause: str) -> None:
-        """Collect and store evidence of an attempt; once for each cause.
-
-        Raises:
-            BusError: it could not be stored.
-
-        """
-        status = record.status
-        evidence: RunEvidence = await collect(
-            self._cluster,
-            status,
-            names,
-            cause=cause,
-            log_lines=self._config.log_lines,
-            now=self._clock.now(),
-        )
-        once = f"evidence-{status.run_id}-{status.attempt}-{cause}"
-        subject = subjects.evidence(status.project, status.run_id)
-        await self._bus.publish(subject, codec.encode(evidence), {MESSAGE_ID: once})

@@ -7,7 +7,8 @@ not know what becomes of the run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -24,106 +25,152 @@ from runbus.contracts.evidence import (
     RunEvidence,
 )
 from runbus.contracts.status import RunStatus
+from runbus.contracts.texts import cut
 from runbus.reading.objects import Condition, KubeEvent, Node
-from runbus.runtime.kube import KubeError
+from runbus.runtime.kube import KubeError, KubeUnavailableError
 
 LOG_BYTES_MAX = 128 * 1024
 EVIDENCE_BYTES_MAX = 512 * 1024
 KUBE_EVENTS_MAX = 20
 TEXT_CHARACTERS_MAX = 4000
+PROBLEMS_MAX = 50
+PROBLEM_CHARACTERS_MAX = 500
 
 
-async def collect(
-    cluster: Cluster,
-    status: RunStatus,
-    names: Iterable[str],
-    *,
-    cause: str,
-    log_lines: int,
-    now: datetime,
-) -> RunEvidence:
-    """Return the evidence of some pods of a run's current attempt.
+class Collection:
+    """The evidence of some pods of one attempt, in the making.
 
-    Args:
-        cluster: where the pods are.
-        status: the run's.
-        names: the pods' names.
-        cause: `aborting` or `ended`.
-        log_lines: kept of each container's log.
-        now: the time of day.
-
+    Each part is asked for by itself, and at once: what does not answer keeps nothing else away.
+    `evidence` may be asked for at any time, also after `run` was cut short.
     """
-    problems: list[str] = []
-    pods: list[PodEvidence] = []
-    kube_events: list[KubeEvent] = []
-    async with asyncio.TaskGroup() as tasks:
-        for name in names:
-            tasks.create_task(
-                _collect_pod(cluster, status, name, log_lines, pods, kube_events, problems)
+
+    def __init__(self, cluster: Cluster, status: RunStatus, *, cause: str, log_lines: int) -> None:
+        self._cluster = cluster
+        self._status = status
+        self._cause = cause
+        self._log_lines = log_lines
+        self._pods: dict[str, PodEvidence] = {}
+        self._containers: dict[tuple[str, str], ContainerEvidence] = {}
+        self._kube_events: list[KubeEvent] = []
+        self._node: NodeEvidence | None = None
+        self._problems: list[str] = []
+        self.is_unavailable = False  # something may be had by asking again
+
+    def know(self, raw_pods: Iterable[bytes]) -> None:
+        """Take what the API server has said of some pods."""
+        for raw in raw_pods:
+            self._know(msgspec.json.decode(raw))
+
+    async def run(self, names: Iterable[str] = ()) -> None:
+        """Ask for everything that is missing: of the pods known, and of those named besides."""
+        async with asyncio.TaskGroup() as tasks:
+            for name in names:
+                tasks.create_task(self._ask_pod(name))
+        async with asyncio.TaskGroup() as tasks:
+            for pod in self._pods.values():
+                tasks.create_task(self._ask_events(pod))
+            for name, container in self._containers:
+                tasks.create_task(self._ask_log(name, container))
+            node = next((pod.node for pod in self._pods.values() if pod.node), "")
+            if node:
+                tasks.create_task(self._ask_node(node))
+
+    def problem(self, text: str) -> None:
+        """Note what could not be had."""
+        if len(self._problems) < PROBLEMS_MAX:
+            self._problems.append(cut(text, PROBLEM_CHARACTERS_MAX))
+
+    def evidence(self, now: datetime) -> RunEvidence:
+        """Return what there is."""
+        status = self._status
+        pods = sorted(self._pods.values(), key=lambda pod: pod.name)
+        return _within_size(
+            RunEvidence(
+                run_id=status.run_id,
+                project=status.project,
+                attempt=status.attempt,
+                cause=self._cause,
+                collected_at=now,
+                pods=tuple(replace(pod, containers=self._containers_of(pod)) for pod in pods),
+                kube_events=_newest(self._kube_events),
+                node=self._node,
+                problems=tuple(self._problems),
             )
-    node_name = next((pod.node for pod in pods if pod.node), "")
-    node = await _collect_node(cluster, node_name, problems) if node_name else None
-    evidence = RunEvidence(
-        run_id=status.run_id,
-        project=status.project,
-        attempt=status.attempt,
-        cause=cause,
-        collected_at=now,
-        pods=tuple(sorted(pods, key=lambda pod: pod.name)),
-        kube_events=_newest(kube_events),
-        node=node,
-        problems=tuple(problems),
-    )
-    return _within_size(evidence)
+        )
 
+    def _containers_of(self, pod: PodEvidence) -> tuple[ContainerEvidence, ...]:
+        return tuple(found for (name, _), found in self._containers.items() if name == pod.name)
 
-async def _collect_pod(
-    cluster: Cluster,
-    status: RunStatus,
-    name: str,
-    log_lines: int,
-    pods: list[PodEvidence],
-    kube_events: list[KubeEvent],
-    problems: list[str],
-) -> None:
-    try:
-        raw = await cluster.raw_pod(status.namespace, name)
-        if raw is None:
-            problems.append(f"pod {name} was not there any more")
+    def _know(self, raw: dict[str, Any]) -> None:
+        pod = _pod_evidence(raw)
+        self._pods[pod.name] = pod
+        for status in _container_statuses(raw):
+            container = _container_evidence(status)
+            self._containers[pod.name, container.name] = container
+
+    @contextmanager
+    def _part(self, what: str) -> Iterator[None]:
+        """Ask for one part within a block: where Kubernetes has none, that is a problem noted."""
+        try:
+            yield
+        except KubeError as error:
+            self._note(error)
+            self.problem(f"{what}: {error}")
+
+    def _note(self, error: KubeError) -> None:
+        self.is_unavailable |= isinstance(error, KubeUnavailableError)
+
+    async def _ask_pod(self, name: str) -> None:
+        with self._part(f"pod {name}"):
+            raw = await self._cluster.raw_pod(self._status.namespace, name)
+            if raw is None:
+                self.problem(f"pod {name} was not there any more")
+            else:
+                self._know(msgspec.json.decode(raw))
+
+    async def _ask_events(self, pod: PodEvidence) -> None:
+        with self._part(f"Kubernetes events of {pod.name}"):
+            found = await self._cluster.events_of(self._status.namespace, pod.uid)
+            self._kube_events.extend(found)
+
+    async def _ask_log(self, pod: str, container: str) -> None:
+        known = self._containers[pod, container]
+        if "waiting" in known.state and not known.restart_count:
+            return  # never started: there is no log
+        self._containers[pod, container] = replace(known, log_problem="not read in time")
+        try:
+            tail = await self._cluster.log_tail(
+                self._status.namespace,
+                pod,
+                container,
+                lines=self._log_lines,
+                bytes_max=LOG_BYTES_MAX + 1,
+            )
+        except KubeError as error:
+            self._note(error)
+            told = cut(str(error), PROBLEM_CHARACTERS_MAX)
+            self._containers[pod, container] = replace(known, log_problem=told)
             return
-        pod = msgspec.json.decode(raw)
-        uid = str(pod["metadata"].get("uid", ""))
-        kube_events.extend(await cluster.events_of(status.namespace, uid))
-        containers = [
-            await _collect_container(cluster, status.namespace, name, each, log_lines)
-            for each in _container_statuses(pod)
-        ]
-        pods.append(_pod_evidence(pod, containers))
-    except KubeError as error:
-        problems.append(f"pod {name}: {error}")
+        text = tail[-LOG_BYTES_MAX:].decode(errors="replace")
+        truncated = len(tail) > LOG_BYTES_MAX or text.count("\n") >= self._log_lines
+        self._containers[pod, container] = replace(known, log_tail=text, log_truncated=truncated)
+
+    async def _ask_node(self, name: str) -> None:
+        with self._part(f"node {name}"):
+            node = await self._cluster.full_node(name)
+            if node is None:
+                self.problem(f"node {name} is gone or may not be read")
+            else:
+                self._node = _node_evidence(name, node)
 
 
-async def _collect_container(
-    cluster: Cluster, namespace: str, pod: str, found: dict[str, Any], log_lines: int
-) -> ContainerEvidence:
-    name = str(found.get("name", ""))
-    evidence = ContainerEvidence(
-        name=name,
+def _container_evidence(found: dict[str, Any]) -> ContainerEvidence:
+    return ContainerEvidence(
+        name=str(found.get("name", "")),
         image=str(found.get("image", "")),
         state=found.get("state") or {},
         restart_count=int(found.get("restartCount") or 0),
     )
-    if "waiting" in evidence.state and not evidence.restart_count:
-        return evidence  # never started: there is no log
-    try:
-        tail = await cluster.log_tail(
-            namespace, pod, name, lines=log_lines, bytes_max=LOG_BYTES_MAX + 1
-        )
-    except KubeError as error:
-        return replace(evidence, log_problem=str(error))
-    text = tail[-LOG_BYTES_MAX:].decode(errors="replace")
-    truncated = len(tail) > LOG_BYTES_MAX or text.count("\n") >= log_lines
-    return replace(evidence, log_tail=text, log_truncated=truncated)
 
 
 def _container_statuses(pod: dict[str, Any]) -> list[dict[str, Any]]:
@@ -134,7 +181,7 @@ def _container_statuses(pod: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _pod_evidence(pod: dict[str, Any], containers: list[ContainerEvidence]) -> PodEvidence:
+def _pod_evidence(pod: dict[str, Any]) -> PodEvidence:
     meta, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
     return PodEvidence(
         name=str(meta.get("name", "")),
@@ -143,27 +190,18 @@ def _pod_evidence(pod: dict[str, Any], containers: list[ContainerEvidence]) -> P
         node=spec.get("nodeName") or "",
         phase=status.get("phase") or "",
         reason=status.get("reason") or "",
-        message=(status.get("message") or "")[:TEXT_CHARACTERS_MAX],
+        message=cut(status.get("message") or "", TEXT_CHARACTERS_MAX),
         conditions=tuple(status.get("conditions") or ()),
-        containers=tuple(containers),
     )
 
 
-async def _collect_node(cluster: Cluster, name: str, problems: list[str]) -> NodeEvidence | None:
-    try:
-        node = await cluster.full_node(name)
-    except KubeError as error:
-        problems.append(f"node {name}: {error}")
-        return None
-    if node is None:
-        problems.append(f"node {name} is gone or may not be read")
-        return None
+def _node_evidence(name: str, node: Node) -> NodeEvidence:
     ready = _ready(node)
     return NodeEvidence(
         name=name,
         labels=dict(node.metadata.labels),
         ready=ready.status if ready else "Unknown",
-        message=ready.message if ready else "",
+        message=cut(ready.message, TEXT_CHARACTERS_MAX) if ready else "",
     )
 
 
@@ -180,7 +218,7 @@ def _newest(kube_events: list[KubeEvent]) -> tuple[KubeEventEvidence, ...]:
         KubeEventEvidence(
             type=each.type,
             reason=each.reason,
-            message=each.message[:TEXT_CHARACTERS_MAX],
+            message=cut(each.message, TEXT_CHARACTERS_MAX),
             count=(each.series.count if each.series else each.count) or 1,
             last_seen=at,
         )
@@ -196,7 +234,8 @@ def _within_size(evidence: RunEvidence) -> RunEvidence:
             default=0,
         )
         if longest < 2:
-            return replace(evidence, pods=(), problems=(*evidence.problems, "too large to keep"))
+            problems = (*evidence.problems, "too large to keep")
+            return replace(evidence, pods=(), kube_events=(), node=None, problems=problems)
         evidence = replace(
             evidence,
             pods=tuple(_with_shorter_logs(pod, longest // 2) for pod in evidence.pods),

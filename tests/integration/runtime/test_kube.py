@@ -32,7 +32,7 @@ class Doorkeeper:
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return a_refusal(401, "Unauthorized")
-        return an_object()
+        return an_object({})
 
 
 class Plugin:

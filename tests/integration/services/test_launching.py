@@ -27,7 +27,7 @@ from support.runs import PROJECT, RUN_ID, T0, limits
 
 
 async def creates(_request: web.Request) -> web.StreamResponse:
-    return an_object(201, metadata={"name": "p", "uid": "uid-1"})
+    return an_object({"metadata": {"name": "p", "uid": "uid-1"}}, status=201)
 
 
 def a_delivery(record: RunRecord) -> Delivery:

@@ -16,8 +16,9 @@ from runbus.contracts.status import AbortCause, RunStatus
 from runbus.contracts.texts import MESSAGE_CHARACTERS_MAX
 from runbus.contracts.transitions import LIVE_STATES
 from runbus.reading.pods import read_pod
-from support.pods import a_bound_pod
+from support.pods import PodBuilder, a_bound_pod
 from support.runs import a_status, at, limits
+from support.watching import ours
 
 USER = AbortRun(by="ada", message="enough")
 ACTIVE = sorted(LIVE_STATES - {RunState.ABORTING})
@@ -44,6 +45,17 @@ def verdict(command: AbortRun, status: RunStatus, *, now: float = 100) -> Verdic
 def aborting(*, by_user: bool, state: RunState = RunState.RUNNING) -> RunStatus:
     cause = AbortCause(by="x", by_user=by_user, state=state, since=at(3))
     return a_status(RunState.ABORTING, abort=cause)
+
+
+WAITING = AbortCause(by="threshold", state=RunState.PENDING_SCHEDULED)
+
+
+def fences(
+    cause: AbortCause, pod: PodBuilder, *, attempt: int = 1
+) -> tuple[str, str | None] | None:
+    """Return uid and version by which an aborted run's pod is deleted; None where it stays."""
+    order = abort_order(a_status(RunState.ABORTING, attempt=attempt, abort=cause), pod.pod())
+    return None if order is None else (order.uid, order.resource_version)
 
 
 @pytest.mark.parametrize("state", ACTIVE)
@@ -114,10 +126,7 @@ def test_the_long_message_of_a_pod_found_is_cut_when_an_abort_is_withdrawn() -> 
 
 
 def test_a_waiting_pod_is_deleted_by_uid_and_version() -> None:
-    cause = AbortCause(by="threshold", state=RunState.PENDING_SCHEDULED)
-    order = abort_order(a_status(RunState.ABORTING, abort=cause), a_bound_pod().pod())
-
-    assert (order.uid, order.resource_version) == ("uid-of-run-1", "7")
+    assert fences(WAITING, ours(a_bound_pod())) == ("uid-1", "7")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +137,21 @@ def test_a_waiting_pod_is_deleted_by_uid_and_version() -> None:
     ],
 )
 def test_a_running_pod_and_a_users_abort_are_deleted_by_uid_only(cause: AbortCause) -> None:
-    order = abort_order(a_status(RunState.ABORTING, abort=cause), a_bound_pod().pod())
+    assert fences(cause, ours(a_bound_pod())) == ("uid-1", None)
 
-    assert (order.uid, order.resource_version) == ("uid-of-run-1", None)
+
+@pytest.mark.parametrize("cause", [WAITING, AbortCause(by="ada", by_user=True)])
+def test_a_late_pod_of_an_earlier_attempt_is_no_part_of_what_was_judged(cause: AbortCause) -> None:
+    assert fences(cause, ours(a_bound_pod(), attempt=1), attempt=2) == ("uid-1", None)
+
+
+@pytest.mark.parametrize("cause", [WAITING, AbortCause(by="ada", by_user=True)])
+def test_an_earlier_attempts_pod_that_has_ended_stays_for_its_time_to_live(
+    cause: AbortCause,
+) -> None:
+    ended = ours(a_bound_pod(), attempt=1).terminated(1).phase("Failed")
+
+    assert fences(cause, ended, attempt=2) is None
 
 
 def test_a_pod_in_another_state_than_judged_has_left_it() -> None:
