@@ -59,7 +59,7 @@ async def _document(client: Client, text: str, changes: Sequence[Assignment]) ->
 
 
 def document_of_run(event: RunAccepted, project: str) -> dict[str, Any]:
-    """Return what a run was asked for, as far as it is stored; defaults are left to be set anew."""
+    """Return what a run was asked for; defaults are left to be set anew (ADR-0010)."""
     asked = asked_for(event.document, event.origins, event.overrode)
     kept = {
         key: text

@@ -95,7 +95,7 @@ async def test_runs_that_overstay_and_dead_letters_are_told(bus: TestBus, comman
     done = await command("doctor", "--no-cluster", "-o", "json")
     ref = f"nlp/{accepted.status.run_id}"
     assert ("runs", f"the deadline passed, and nothing happened: {ref}") in found(done, "problem")
-    assert ("runs", "1 messages could not be handled: aborter 1") in found(done, "warning")
+    assert ("runs", "1 message could not be handled: aborter 1") in found(done, "warning")
 
 
 async def test_a_run_that_broke_the_rules_is_told(bus: TestBus, command: Command) -> None:

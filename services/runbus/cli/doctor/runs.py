@@ -81,7 +81,8 @@ async def _dead_letters(client: Client) -> list[Finding]:
     if not total:
         return [ok(Section.RUNS, "no dead letters")]
     parts = [f"{subject.rpartition('.')[2]} {count}" for subject, count in by_subject.items()]
-    text = f"{total} messages could not be handled: {', '.join(sorted(parts))}"
+    what = "message" if total == 1 else "messages"
+    text = f"{total} {what} could not be handled: {', '.join(sorted(parts))}"
     return [warning(Section.RUNS, text, "`runbus deadletters list` shows them")]
 
 
