@@ -63,13 +63,13 @@ class Load:
             if ended[run_id] not in fate.ends
         }
 
-    async def run(self, *, rounds: int) -> None:
+    async def run(self, *, rounds: int, pause_s: float = 0.0) -> None:
         """Submit every fate some times, with all that users do meanwhile."""
         async with asyncio.TaskGroup() as tasks:
             for number in range(rounds):
                 for fate in self._rng.sample(FATES, len(FATES)):
                     tasks.create_task(self._live(fate, f"{fate.name}-{self._mark}{number}"))
-                    await asyncio.sleep(self._rng.uniform(0, 0.4))
+                    await asyncio.sleep(self._rng.uniform(0, pause_s))
                 await self._ask_again(number)
                 await self._send_poison(number)
 
@@ -188,7 +188,7 @@ async def test_runs_of_all_fates_come_to_their_ends_whatever_is_killed(chaos: Ch
     load = Load(chaos, "rough", random.Random(seed))
 
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(load.run(rounds=4))
+        tasks.create_task(load.run(rounds=4, pause_s=0.4))
         tasks.create_task(kill_at_random(chaos, random.Random(seed + 1)))
 
     assert await load.wrong_ends() == {}

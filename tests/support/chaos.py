@@ -89,7 +89,11 @@ class Chaos(Struct):
 
     async def over(self, run_id: str) -> RunStatus:
         """Return the final status of a run, once it has one."""
-        return await self.system.client.wait(PROJECT, run_id, timeout_s=END_TIMEOUT_S)
+        try:
+            return await self.system.client.wait(PROJECT, run_id, timeout_s=END_TIMEOUT_S)
+        except TimeoutError as error:
+            told = f"run {run_id} has not ended: {await self.types(run_id)}, {self.lives(run_id)}"
+            raise AssertionError(told) from error
 
     async def types(self, run_id: str) -> list[str]:
         """Return the types of a run's events, in order."""

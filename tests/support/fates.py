@@ -108,6 +108,6 @@ FATES = (
 )
 # So few at a time that some wait in the queue.
 DEFAULTS = """
-limits: {concurrent_runs: 20}
+limits: {concurrent_runs: 12}
 allowed_priority_classes: [high, low]
 """
