@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from runbus.contracts.events import RunAccepted, RunRejected
-from runbus.contracts.violations import Violation
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -28,12 +27,6 @@ class Reject(Struct, frozen=True):
     """Store the run as rejected."""
 
     event: RunRejected
-
-
-class Duplicate(Struct, frozen=True):
-    """The very same request was accepted before."""
-
-    warnings: tuple[Violation, ...] = ()
 
 
 Verdict = Accept | Reject
