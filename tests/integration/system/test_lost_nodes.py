@@ -42,11 +42,12 @@ async def a_node(system: System, name: str, ready: str) -> None:
         "allocatable": {"cpu": "8", "memory": "8Gi", "pods": "110"},
         "conditions": [{"type": "Ready", "status": ready}],
     }
-    code, answer = await system.kube("GET", f"/api/v1/nodes/{name}")
-    assert code == 200
-    code, answer = await system.kube(
-        "PUT", f"/api/v1/nodes/{name}/status", answer | {"status": status}
-    )
+    code = 409
+    while code == 409:  # the cluster writes its taints meanwhile
+        _, found = await system.kube("GET", f"/api/v1/nodes/{name}")
+        code, answer = await system.kube(
+            "PUT", f"/api/v1/nodes/{name}/status", found | {"status": status}
+        )
     assert code == 200, answer
 
 
