@@ -14,7 +14,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -30,6 +31,7 @@ CONNECT_TIMEOUT_S = 5.0
 WATCH_SILENCE_S = 90.0
 CONNECTIONS_MAX = 64
 ERROR_BODY_BYTES_MAX = 4096
+READ_BYTES = 2 * 1024 * 1024  # a watch event is one line, and may be long
 JSON_TYPE = "application/json"
 
 
@@ -81,12 +83,17 @@ class Kube:
     """One connection to an API server. Make it with `connect`."""
 
     def __init__(
-        self, api: Any, metrics: Metrics | None = None, credentials: Credentials | None = None
+        self,
+        api: Any,
+        metrics: Metrics | None = None,
+        credentials: Credentials | None = None,
+        session: aiohttp.ClientSession | None = None,
     ) -> None:
         self._api = api
         self._metrics = metrics or Metrics()
         self._configuration = api.configuration
-        self._session: aiohttp.ClientSession = api.rest_client.pool_manager
+        self._session: aiohttp.ClientSession = session or api.rest_client.pool_manager
+        self._proxy = api.configuration.proxy or _proxy_for(self.url)
         self._credentials = credentials or Credentials(api.configuration)
 
     @property
@@ -206,12 +213,37 @@ class Kube:
             data=data,
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S),
-            proxy=self._configuration.proxy,
+            proxy=self._proxy,
+            server_hostname=self._configuration.tls_server_name,
         )
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._session.close()
         await self._api.close()
+
+
+def _session_of(api: Any) -> aiohttp.ClientSession:
+    """Return a session on the library's own connections.
+
+    The library's session trusts the environment: with each request it looks for a netrc and for
+    proxies, each in a thread, a third of what a request costs.
+    """
+    return aiohttp.ClientSession(
+        connector=api.rest_client.pool_manager.connector,
+        connector_owner=False,
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BYTES,
+    )
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for an address, as kubectl would."""
+    found = urlsplit(url)
+    if not found.hostname or proxy_bypass(found.hostname):
+        return None
+    return getproxies().get(found.scheme)
 
 
 async def connect(config: KubeConfig, metrics: Metrics | None = None) -> Kube:
@@ -226,7 +258,8 @@ async def connect(config: KubeConfig, metrics: Metrics | None = None) -> Kube:
     configuration = kube_client.Configuration()
     credentials = await credentials_of(config, configuration)
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
-    return Kube(kube_client.ApiClient(configuration=configuration), metrics, credentials)
+    api = kube_client.ApiClient(configuration=configuration)
+    return Kube(api, metrics, credentials, _session_of(api))
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

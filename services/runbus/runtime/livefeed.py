@@ -17,6 +17,8 @@ from runbus.runtime.runlog import RunRecord, record_of, source_sequence
 from runbus.sdk.bus import Bus, StoredMessage
 from runbus.sdk.follow import Follower, follow
 
+# A start may bring a hundred thousand runs at once: leases and heartbeats need their turn.
+TAKEN_AT_A_TIME = 100
 LIVE_STREAM = f"KV_{LIVE_BUCKET}"
 
 OnRecord = Callable[[RunRecord], None]
@@ -47,8 +49,10 @@ class LiveFeed:
         ) as follower:
             self._follower = follower
             while True:
-                for message in await follower.next_batch():
+                for number, message in enumerate(await follower.next_batch(), start=1):
                     self._take(message, message.sequence, on_record)
+                    if number % TAKEN_AT_A_TIME == 0:
+                        await asyncio.sleep(0)
 
     async def _load(self, on_record: OnRecord) -> int:
         """Read the bucket; return the sequence of the first event that it may not hold."""
@@ -66,6 +70,8 @@ class LiveFeed:
                     sourced = max(sourced, sequence)
                     loaded += 1
                     self._take(message, sequence, on_record)
+                    if loaded % TAKEN_AT_A_TIME == 0:
+                        await asyncio.sleep(0)
         self._log.info("live runs loaded", runs=loaded, next_sequence=sourced + 1)
         return sourced + 1
 

@@ -22,6 +22,8 @@ from runbus.runtime.metrics import Metrics
 SLEEP_MAX_S = 30.0
 # Replaced alarms stay in the heap until their time; beyond as many again it is built anew.
 HEAP_SLACK = 1000
+# Looks that await nothing would keep the loop from everything else.
+LOOKS_AT_A_TIME = 16
 UNFORESEEN_DELAY_FIRST_S = 1.0
 UNFORESEEN_DELAY_MAX_S = 60.0
 
@@ -112,10 +114,15 @@ class WorkQueue:
             ringer.cancel()
 
     async def _worker(self, handle: Handle, stopping: asyncio.Event) -> None:
+        looked = 0
         while not stopping.is_set():
             if not self._ready:
                 self._work.clear()
                 await self._work.wait()
+                continue
+            looked += 1
+            if looked % LOOKS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
                 continue
             key = self._ready.popleft()
             self._waiting.discard(key)
