@@ -43,6 +43,7 @@ from runbus.sdk.errors import BusError, BusUnreachableError
 T = TypeVar("T", bound=ServiceConfig)
 
 CONNECT_ATTEMPTS_MAX = 240  # a minute: the bus may start after the service
+CANCEL_AGAIN_S = 0.2
 PING_EVERY_S = 2.0
 SILENT_READY_S = 5.0
 SILENT_FATAL_S = 60.0
@@ -127,16 +128,38 @@ async def _live(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    bus: Bus | None = None
     try:
-        bus = await _connect(publisher, config, log, metrics)
-    except BusUnreachableError as error:
-        log.error("cannot reach the bus", error=str(error))
-        return 1
+        bus = await _connect_unless(stopping, publisher, config, log, metrics)
+    except* BusUnreachableError as group:
+        log.error("cannot reach the bus", error=_first(group))
+    if bus is None:
+        log.info("stopped")
+        return 0 if stopping.is_set() else 1
     try:
         return await _serve(publisher, config, run, bus, clock, log, metrics, stopping)
     finally:
         await bus.close()
         log.info("stopped")
+
+
+async def _connect_unless(
+    stopping: asyncio.Event,
+    publisher: Publisher,
+    config: ServiceConfig,
+    log: Log,
+    metrics: Metrics,
+) -> Bus | None:
+    """Connect to the bus, which may take a minute; None where SIGTERM comes first."""
+    async with asyncio.TaskGroup() as tasks:
+        connecting = tasks.create_task(_connect(publisher, config, log, metrics))
+        stopped = tasks.create_task(stopping.wait())
+        await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        while not connecting.done():  # the client's `wait_for` can swallow one (Python 3.11)
+            connecting.cancel()
+            await asyncio.wait({connecting}, timeout=CANCEL_AGAIN_S)
+    return None if connecting.cancelled() else connecting.result()
 
 
 async def _connect(publisher: Publisher, config: ServiceConfig, log: Log, metrics: Metrics) -> Bus:
@@ -227,6 +250,8 @@ async def _work(service: Service[T], run: Callable[[Service[T]], Awaitable[None]
             async with work:
                 await run(service)
         except TimeoutError:
+            if not work.expired():
+                raise
             service.log.warning("not everything in hand was finished in time")
         limiter.cancel()
 
