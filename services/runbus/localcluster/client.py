@@ -61,6 +61,7 @@ class ApiClient:
     def __init__(self, address: Address, agent: str) -> None:
         self._address = address
         self._agent = agent
+        self.is_cut_off = False
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,6 +106,7 @@ class ApiClient:
         query: Mapping[str, str] | None = None,
     ) -> bytes:
         """Send one request and give the body of the answer."""
+        self._check_connected()
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": content_type} if data is not None else None
         try:
@@ -118,8 +120,14 @@ class ApiClient:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ServerUnreachableError(f"{method} {path}: {error!r}") from error
 
+    def _check_connected(self) -> None:
+        """``is_cut_off`` is how a simulated node loses its network."""
+        if self.is_cut_off:
+            raise ServerUnreachableError("the network of this node is cut off")
+
     async def lines(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes]:
         """The lines of a watch stream, until it ends; raises like ``send``."""
+        self._check_connected()
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=_REQUEST_LIMIT_S, sock_read=_SILENCE_LIMIT_S
         )
@@ -133,6 +141,7 @@ class ApiClient:
                     if len(rest) > _MAX_LINE_BYTES:
                         raise ServerUnreachableError(f"{path}: a watch event larger than the limit")
                     for line in whole:
+                        self._check_connected()
                         if line:
                             yield line
         except (aiohttp.ClientError, TimeoutError) as error:

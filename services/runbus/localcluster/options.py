@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from runbus.localcluster.node_specs import NodeSpec, parse_node
 from runbus.localcluster.rules.names import check_dns_subdomain, check_qualified_name
 from runbus.localcluster.rules.quantities import parse_quantity
 
@@ -27,6 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     memory: str | None = None
     max_pods: int = 110
     extended: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[NodeSpec, ...] = ()
     missing_images: tuple[str, ...] = ("*missing*",)
     pull_backoff_initial_s: float = 10.0
     pull_backoff_max_s: float = 300.0
@@ -38,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     bookmark_interval_s: float = 8.0
     create_namespaces: bool = True
     node_grace_s: float = 40.0
+    orphan_grace_s: float = 40.0
     heartbeat_s: float = 10.0
     event_ttl_s: float = 3600.0
     scheduler: bool = True
@@ -50,7 +53,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_options(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line; wrong usage ends the process with exit code 2 and a message."""
-    given = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    given["nodes"] = nodes = tuple(given.pop("nodes") or ())
+    if len({each.name for each in nodes}) < len(nodes):
+        parser.error("two --node have one name")
     given["missing_images"] = tuple(given.pop("missing_images") or ("*missing*",))
     given["extended"] = tuple(given.pop("extended") or ())
     return Options(**given)
@@ -84,6 +91,16 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME=COUNT",
         help="say nvidia.com/gpu=1 (repeatable)",
+    )
+    add(
+        "--node",
+        dest="nodes",
+        type=_node,
+        action="append",
+        metavar="KEY=VALUE,...",
+        help="one more simulated node (repeatable): name=spot-1,cpu=4,memory=8Gi,pods=20,"
+        "nvidia.com/gpu=2,spot=true (or gke, eks, aks, karpenter, iguazio: their labels and "
+        "taints),labels=a=b;c=d,taints=key=value:NoSchedule;other:NoExecute",
     )
 
 
@@ -119,6 +136,12 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         help="create a namespace with the first object in it",
     )
     add("--node-grace-s", type=_seconds, default=40.0, help="silence after which a node is lost")
+    add(
+        "--orphan-grace-s",
+        type=_seconds,
+        default=40.0,
+        help="how long the pods of a node that no longer exists stay",
+    )
     add("--heartbeat-s", type=_seconds, default=10.0, help="time between the node's heartbeats")
     add("--event-ttl-s", type=_seconds, default=3600.0, help="how long Kubernetes events stay")
     add(
@@ -206,6 +229,13 @@ def _name(text: str) -> str:
     return text
 
 
+def _node(text: str) -> NodeSpec:
+    try:
+        return parse_node(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _extended(text: str) -> tuple[str, str]:
     name, sign, count = text.partition("=")
     if not sign or "/" not in name or check_qualified_name(name) or not count.isdigit():
@@ -213,14 +243,24 @@ def _extended(text: str) -> tuple[str, str]:
     return name, count
 
 
-def host_capacity(options: Options) -> dict[str, str]:
-    """What the node offers: the host's CPU and memory unless said otherwise."""
+def nodes_of(options: Options) -> tuple[NodeSpec, ...]:
+    """Tell the host's own node, and those of ``--node``; one of the same name stands for it."""
+    own = NodeSpec(
+        options.node_name, options.cpu, options.memory, options.max_pods, options.extended
+    )
+    if any(each.name == own.name for each in options.nodes):
+        return options.nodes
+    return (own, *options.nodes)
+
+
+def capacity_of(node: NodeSpec) -> dict[str, str]:
+    """What a node offers: the host's CPU and memory unless said otherwise."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "cpu": options.cpu or str(cpus or 1),
-        "memory": options.memory or f"{_host_memory_kib()}Ki",
-        "pods": str(options.max_pods),
-        **dict(options.extended),
+        "cpu": node.cpu or str(cpus or 1),
+        "memory": node.memory or f"{_host_memory_kib()}Ki",
+        "pods": str(node.pods),
+        **dict(node.extended),
     }
 
 

@@ -99,6 +99,12 @@ async def test_apply_creates_changes_and_removes(kubectl: Kubectl) -> None:
     assert (await kubectl.ok("diff", *FROM_STDIN, given=document)).out == ""
 
 
+async def test_server_side_apply_is_refused_with_the_way_out(kubectl: Kubectl) -> None:
+    ran = await kubectl.run("apply", "--server-side", *FROM_STDIN, given=sleeper("no"))
+    assert ran.code == 1
+    assert "use kubectl apply without --server-side" in ran.err
+
+
 async def test_apply_merges_lists_by_their_keys(kubectl: Kubectl) -> None:
     node = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "acc"}}
     await kubectl.ok("apply", *FROM_STDIN, given={**node, "secrets": [{"name": "a"}]})

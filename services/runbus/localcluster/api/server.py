@@ -16,6 +16,7 @@ from runbus.localcluster.api.bodies import known_fields, read_body, read_optiona
 from runbus.localcluster.api.discovery import discovery, known_group_version
 from runbus.localcluster.api.faults import Fault, Faults
 from runbus.localcluster.api.journal import JournalError
+from runbus.localcluster.api.node_orders import give_order
 from runbus.localcluster.api.operations import Operations
 from runbus.localcluster.api.pod_logs import PodLogs
 from runbus.localcluster.api.queries import (
@@ -52,6 +53,11 @@ MAX_BODY_BYTES = 3 * 1024 * 1024
 _TOKEN_PREFIX = "/token/"  # noqa: S105 - the start of a path, see options.py
 _HEALTH = frozenset(("/healthz", "/livez", "/readyz"))
 _OPEN = _HEALTH | {"/version", "/version/"}
+_APPLY = "application/apply-patch+"
+_NO_APPLY = (
+    "the local cluster has no server-side apply (it keeps no record of who owns which field): "
+    "use kubectl apply without --server-side"
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -137,6 +143,10 @@ class ApiServer:
             case ("POST", "faults/forget-history"):
                 self._store.forget_history()
                 return _json(200, _encode({"resourceVersion": str(self._store.version)}))
+            case ("POST", place) if place.startswith("nodes/") and place.count("/") == 2:
+                _, node, kind = place.split("/")
+                order = give_order(self._do, node, kind, await request.read())
+                return _json(202, _encode(order))
             case _:
                 raise unknown_path()
 
@@ -250,6 +260,8 @@ class ApiServer:
     async def _patch(self, request: web.BaseRequest, target: Target) -> web.Response:
         raw = await request.read()
         content_type = request.content_type
+        if content_type.startswith(_APPLY):
+            raise ApiError(415, "UnsupportedMediaType", _NO_APPLY, {})
         try:
             patch = msgspec.json.decode(raw)
         except msgspec.DecodeError as error:

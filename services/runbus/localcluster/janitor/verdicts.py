@@ -1,9 +1,11 @@
-"""What a node's taints and condition should be, by its heartbeats. Pure.
+"""What a node's taints and condition should be, and which pods must leave it. Pure.
 
-Rules: kube-controller-manager's node lifecycle controller.
+Rules: kube-controller-manager's node lifecycle and taint eviction controllers.
 """
 
-from runbus.localcluster.rules.shapes import Condition, Node, Taint
+from collections.abc import Iterable
+
+from runbus.localcluster.rules.shapes import Condition, Node, Taint, Toleration
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -37,5 +39,33 @@ def wanted_taints(node: Node) -> list[Taint]:
     wanted = list(keys.get(status, (NOT_READY,)))
     if node.spec.unschedulable:
         wanted.append(UNSCHEDULABLE)
+    wanted_pairs = [(key, "NoSchedule") for key in wanted]
+    wanted_pairs += [(key, "NoExecute") for key in wanted if key != UNSCHEDULABLE]
     kept = [each for each in node.spec.taints or () if each.key not in _OWNED]
-    return [*kept, *(Taint(key=key, effect="NoSchedule") for key in wanted)]
+    return [*kept, *(Taint(key=key, effect=effect) for key, effect in wanted_pairs)]
+
+
+def tolerates(toleration: Toleration, taint: Taint) -> bool:
+    """Whether a toleration is for a taint."""
+    if toleration.effect and toleration.effect != taint.effect:
+        return False
+    if toleration.key and toleration.key != taint.key:
+        return False
+    return toleration.operator == "Exists" or (toleration.value or "") == (taint.value or "")
+
+
+def stay_s(tolerations: Iterable[Toleration], taints: Iterable[Taint]) -> float | None:
+    """How long a pod may stay on a node with these taints; None: for ever."""
+    known = list(tolerations)
+    used: list[Toleration] = []
+    for taint in taints:
+        if taint.effect != "NoExecute":
+            continue
+        matching = [each for each in known if tolerates(each, taint)]
+        if not matching:
+            return 0.0
+        used += matching
+    limits = [
+        max(each.toleration_seconds, 0) for each in used if each.toleration_seconds is not None
+    ]
+    return float(min(limits)) if limits else None

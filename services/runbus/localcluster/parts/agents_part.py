@@ -6,14 +6,22 @@ import time
 
 from runbus.localcluster.api.faults import COMPONENT_AGENT
 from runbus.localcluster.client import Address, ApiClient
+from runbus.localcluster.janitor.collector import Collector
+from runbus.localcluster.janitor.evictor import Evictor
 from runbus.localcluster.janitor.janitor import Janitor
-from runbus.localcluster.options import Options, address_of, host_capacity, read_identity
+from runbus.localcluster.node_specs import NodeSpec
+from runbus.localcluster.options import (
+    Options,
+    address_of,
+    capacity_of,
+    nodes_of,
+    read_identity,
+)
 from runbus.localcluster.parts.life import Life
 from runbus.localcluster.recorder import Recorder
-from runbus.localcluster.runner.context import RunnerContext, RunnerSettings
+from runbus.localcluster.runner.context import RunnerSettings
+from runbus.localcluster.runner.host import NodeHost
 from runbus.localcluster.runner.images import Backoff
-from runbus.localcluster.runner.processes import Processes
-from runbus.localcluster.runner.runner import Runner
 from runbus.localcluster.scheduler.scheduler import NAME as SCHEDULER_NAME
 from runbus.localcluster.scheduler.scheduler import PodScheduler
 
@@ -36,31 +44,29 @@ async def _run(options: Options, life: Life) -> None:
 
 
 async def _run_components(options: Options, address: Address) -> None:
-    agents = [ApiClient(address, f"{COMPONENT_AGENT}{name}") for name in ("sched", "run", "tidy")]
-    async with (
-        agents[0] as first,
-        agents[1] as second,
-        agents[2] as third,
-        asyncio.TaskGroup() as group,
-    ):
-        group.create_task(Janitor(third, time.time, options.node_grace_s).run())
+    agents = [ApiClient(address, f"{COMPONENT_AGENT}{name}") for name in ("sched", "tidy")]
+    async with agents[0] as first, agents[1] as second, asyncio.TaskGroup() as group:
+        group.create_task(Janitor(second, time.time, options.node_grace_s).run())
+        evictions = Recorder(second, "taint-eviction-controller", "", time.time)
+        group.create_task(evictions.run())
+        group.create_task(Evictor(second, evictions, time.time, options.orphan_grace_s).run())
+        group.create_task(Collector(second).run())
         if options.scheduler:
             recorder = Recorder(first, SCHEDULER_NAME, options.node_name, time.time)
             group.create_task(recorder.run())
             group.create_task(PodScheduler(first, recorder, time.time).run())
         if options.runner:
-            recorder = Recorder(second, "kubelet", options.node_name, time.time)
-            group.create_task(recorder.run())
-            group.create_task(_new_runner(options, address, second, recorder).run())
+            settings = [_settings(options, each) for each in nodes_of(options)]
+            group.create_task(NodeHost(address, settings, options.dir, time.time).run())
 
 
-def _new_runner(
-    options: Options, address: Address, client: ApiClient, recorder: Recorder
-) -> Runner:
-    settings = RunnerSettings(
-        options.node_name,
+def _settings(options: Options, node: NodeSpec) -> RunnerSettings:
+    return RunnerSettings(
+        node.name,
         str(options.dir),
-        host_capacity(options),
+        capacity_of(node),
+        labels=node.labels,
+        taints=node.taints,
         missing_images=options.missing_images,
         pull_backoff=Backoff(options.pull_backoff_initial_s, options.pull_backoff_max_s),
         restart_backoff=Backoff(options.restart_backoff_initial_s, options.restart_backoff_max_s),
@@ -68,6 +74,3 @@ def _new_runner(
         config_retry_s=options.config_retry_s,
         heartbeat_s=options.heartbeat_s,
     )
-    processes = Processes(options.dir / "groups")
-    context = RunnerContext(settings, client, recorder, processes, time.time)
-    return Runner(context, client, recorder, address.token)

@@ -15,6 +15,7 @@ from runbus.localcluster.rules.timestamps import from_time, to_time
 
 JsonObject = dict[str, Any]
 _POLICIES = ("Orphan", "Background", "Foreground")
+_FINALIZERS = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
 
 
 class DeleteOptions(msgspec.Struct, frozen=True):
@@ -42,6 +43,16 @@ def decide_deletion(
 ) -> Deletion:
     """Decide on a stored object; 409 where a precondition fails, 422 on a wrong policy."""
     _check(resource, obj, options)
+    before = obj
+    if resource is not NAMESPACES:
+        obj = _with_policy(obj, options.propagation)
+    decided = _decide(resource, obj, options, now_s)
+    if decided.marked is None and not decided.gone and obj is not before:
+        return Deletion(obj, gone=False)
+    return decided
+
+
+def _decide(resource: Resource, obj: JsonObject, options: DeleteOptions, now_s: float) -> Deletion:
     meta = obj["metadata"]
     finalized = not meta.get("finalizers")
     if resource is NAMESPACES:
@@ -57,6 +68,19 @@ def decide_deletion(
         until = to_time(int(now_s) + grace_s)
         return Deletion(_marked(obj, until, grace_s), gone=grace_s == 0 and finalized)
     return _second_deletion(obj, options, finalized)
+
+
+def _with_policy(obj: JsonObject, policy: str | None) -> JsonObject:
+    """The finalizer of a policy, for which the janitor's collector looks, instead of others."""
+    if policy is None:
+        return obj
+    before = obj["metadata"].get("finalizers") or []
+    kept = [each for each in before if each not in _FINALIZERS.values()]
+    wanted = [*kept, _FINALIZERS[policy]] if policy in _FINALIZERS else kept
+    if wanted == before:
+        return obj
+    meta = {key: value for key, value in obj["metadata"].items() if key != "finalizers"}
+    return {**obj, "metadata": {**meta, **({"finalizers": wanted} if wanted else {})}}
 
 
 def _second_deletion(obj: JsonObject, options: DeleteOptions, finalized: bool) -> Deletion:

@@ -7,7 +7,6 @@ is nothing more to run.
 import asyncio
 import os
 import pathlib
-import shutil
 import sys
 import uuid
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from runbus.localcluster.runner.environment import (
 from runbus.localcluster.runner.images import back_off, judge_image
 from runbus.localcluster.runner.log_files import LogFile
 from runbus.localcluster.runner.processes import RunningProcess, StartError
+from runbus.localcluster.runner.programs import memory_limit, resolve_program
 from runbus.localcluster.runner.states import (
     ContainerView,
     Running,
@@ -209,6 +209,9 @@ class _ContainerRun:
         started_s = self._context.now_s()
         image_id = f"local/{self._container.image}"
         worker.processes[self._name] = process
+        limit = memory_limit(self._container)
+        if limit:
+            self._context.memory.limit(process.pid, limit)
         worker.show(
             self._name,
             ContainerView(Running(started_s), view.last, view.restarts, container_id, image_id),
@@ -222,10 +225,11 @@ class _ContainerRun:
             returncode = await process.wait()
         finally:
             worker.processes.pop(self._name, None)
+            too_much = self._context.memory.release(process.pid)
         exit_code, number = from_returncode(returncode)
         ended = Terminated(
             exit_code,
-            exit_reason(exit_code),
+            "OOMKilled" if too_much else exit_reason(exit_code),
             started_s,
             self._context.now_s(),
             signal=number,
@@ -345,32 +349,8 @@ class _ContainerRun:
             "LANG": "C.UTF-8",
             "HOSTNAME": worker.pod.spec.hostname or worker.pod.metadata.name,
             "RUNBUS_LOCAL_ROOT": str(worker.folder.rootfs),
+            **self._context.devices.environment(worker.pod.metadata.uid, self._name),
         }
-
-
-def resolve_program(arguments: list[str], environment: Mapping[str, str], folder: str) -> list[str]:
-    """Find the program on the container's PATH; gives the vector to start.
-
-    Raises StartError in runc's words where it is not there.
-    """
-    if not arguments:
-        raise StartError("exec: no command specified: unknown")
-    program = arguments[0]
-    if any("\0" in each for each in (*arguments, *environment.values())):
-        raise StartError(f'exec: "{program}": invalid argument: unknown')
-    if "/" in program:
-        found = str(pathlib.Path(folder) / program)
-        if not pathlib.Path(found).exists():
-            raise StartError(
-                f'exec: "{program}": stat {program}: no such file or directory: unknown'
-            )
-    else:
-        found = shutil.which(program, path=environment.get("PATH", "")) or ""
-        if not found and program in {"python", "python3"}:
-            found = sys.executable
-        if not found:
-            raise StartError(f'exec: "{program}": executable file not found in $PATH: unknown')
-    return [found, *arguments[1:]]
 
 
 def _allocatable(capacity: Mapping[str, str]) -> dict[str, Fraction]:

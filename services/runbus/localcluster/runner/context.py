@@ -7,9 +7,12 @@ from fractions import Fraction
 import msgspec
 
 from runbus.localcluster.client import ApiClient
+from runbus.localcluster.node_specs import NodeTaint
 from runbus.localcluster.recorder import Recorder
+from runbus.localcluster.runner.devices import Devices
 from runbus.localcluster.runner.environment import Facts
 from runbus.localcluster.runner.images import Backoff
+from runbus.localcluster.runner.memory import MemoryWatch
 from runbus.localcluster.runner.processes import Processes
 
 
@@ -19,6 +22,8 @@ class RunnerSettings(msgspec.Struct, frozen=True):
     node_name: str
     folder: str
     capacity: Mapping[str, str]
+    labels: tuple[tuple[str, str], ...] = ()
+    taints: tuple[NodeTaint, ...] = ()
     address: str = "127.0.0.1"
     missing_images: tuple[str, ...] = ("*missing*",)
     pull_backoff: Backoff = Backoff(10, 300)
@@ -38,12 +43,16 @@ class RunnerContext:
         client: ApiClient,
         recorder: Recorder,
         processes: Processes,
+        memory: MemoryWatch,
+        devices: Devices,
         now_s: Callable[[], float],
     ) -> None:
         self.settings = settings
         self.client = client
         self.recorder = recorder
         self.processes = processes
+        self.memory = memory
+        self.devices = devices
         self.now_s = now_s
         self.folder = pathlib.Path(settings.folder)
         self.pulled: set[str] = set()

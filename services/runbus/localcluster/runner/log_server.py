@@ -29,15 +29,23 @@ class LogServer:
     """Answers requests that carry the token; finds pods through ``find``."""
 
     def __init__(
-        self, find: FindWorker, base: pathlib.Path, token: str, now_s: Callable[[], float]
+        self,
+        find: FindWorker,
+        token: str,
+        now_s: Callable[[], float],
+        is_cut_off: Callable[[], bool],
     ) -> None:
         self._find = find
-        self._base = base
+        self._is_cut_off = is_cut_off
         self._authorization = f"Bearer {token}".encode()
         self._now_s = now_s
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Answer one request; none where the node is cut off."""
+        if self._is_cut_off():
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=503)
         given = request.headers.get("Authorization", "").encode()
         if not hmac.compare_digest(given, self._authorization):
             return web.Response(status=401, text="Unauthorized")

@@ -14,10 +14,13 @@ from runbus.localcluster.client import (
     RequestRefused,
     ServerUnreachableError,
 )
+from runbus.localcluster.node_specs import NodeTaint
 from runbus.localcluster.rules.timestamps import to_micro_time, to_time
 from runbus.localcluster.runner.context import RunnerSettings
 
 JsonObject = dict[str, Any]
+_READY = ("True", "KubeletReady", "kubelet is posting ready status")
+_SHUTTING_DOWN = ("False", "KubeletNotReady", "node is shutting down")
 _FIRST_RETRY_S = 0.1
 _LEASES = "kube-node-lease"
 _LEASE_S = 40
@@ -46,6 +49,18 @@ class NodeHeartbeat:
         self._log_port = log_port
         self._now_s = now_s
         self._ready_since = to_time(now_s())
+        self._shutting_down = False
+        self._soon = asyncio.Event()
+
+    def shut_down(self) -> None:
+        """Report from now on that the node is going away; at once."""
+        self._shutting_down = True
+        self._ready_since = to_time(self._now_s())
+        self.report_soon()
+
+    def report_soon(self) -> None:
+        """Do not wait for the next heartbeat."""
+        self._soon.set()
 
     async def run(self) -> None:
         """Report for ever; ends by cancellation only."""
@@ -61,7 +76,15 @@ class NodeHeartbeat:
             except ServerUnreachableError as error:
                 _log.warning("API server unreachable", why=str(error))
                 delay_s = min(delay_s * 2, self._settings.heartbeat_s)
-            await asyncio.sleep(delay_s)
+            await self._wait(delay_s)
+
+    async def _wait(self, delay_s: float) -> None:
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._soon.wait()
+        except TimeoutError:
+            return
+        self._soon.clear()
 
     async def _report(self) -> None:
         path = f"/api/v1/nodes/{self._settings.node_name}"
@@ -97,8 +120,12 @@ class NodeHeartbeat:
             "kind": "Node",
             "metadata": {
                 "name": self._settings.node_name,
-                "labels": node_labels(self._settings.node_name),
+                "labels": {
+                    **node_labels(self._settings.node_name),
+                    **dict(self._settings.labels),
+                },
             },
+            "spec": {"taints": [_taint(each) for each in self._settings.taints]},
         }
         try:
             await self._client.send("POST", "/api/v1/nodes", node)
@@ -113,14 +140,9 @@ class NodeHeartbeat:
             _condition(kind, "False", reason, message, now, self._ready_since)
             for kind, reason, message in _HEALTHY
         ]
-        ready = _condition(
-            "Ready",
-            "True",
-            "KubeletReady",
-            "kubelet is posting ready status",
-            now,
-            self._ready_since,
-        )
+        ready = _condition("Ready", *_READY, now, self._ready_since)
+        if self._shutting_down:
+            ready = _condition("Ready", *_SHUTTING_DOWN, now, self._ready_since)
         return {
             "capacity": dict(settings.capacity),
             "allocatable": dict(settings.capacity),
@@ -152,6 +174,11 @@ def _condition(
         "lastHeartbeatTime": now,
         "lastTransitionTime": since,
     }
+
+
+def _taint(taint: NodeTaint) -> JsonObject:
+    value = {"value": taint.value} if taint.value else {}
+    return {"key": taint.key, **value, "effect": taint.effect}
 
 
 def architecture() -> str:

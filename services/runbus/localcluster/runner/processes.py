@@ -98,7 +98,14 @@ class Processes:
         self._guardian: IO[bytes] | None = None
         self._groups: set[int] = set()
 
-    def kill_leftovers(self) -> int:
+    async def open(self) -> None:
+        """Kill what an earlier run left, and start the guardian."""
+        left = await asyncio.to_thread(self._kill_leftovers)
+        if left:
+            _log.warning("killed processes of an earlier run", groups=left)
+        await self._start_guardian()
+
+    def _kill_leftovers(self) -> int:
         """Kill the groups that an earlier run left; gives how many there were."""
         self._folder.mkdir(parents=True, exist_ok=True)
         killed = 0
@@ -108,7 +115,7 @@ class Processes:
             record.unlink(missing_ok=True)
         return killed
 
-    async def start_guardian(self) -> None:
+    async def _start_guardian(self) -> None:
         """Start the process that kills the groups when this one is gone."""
         read, write = os.pipe()
         try:
@@ -177,14 +184,11 @@ class Processes:
                 _log.warning("the guardian is gone: groups are killed at the next start only")
                 self._guardian = None
 
-    def kill_all(self) -> None:
-        """SIGKILL every group that still runs."""
+    def close(self) -> None:
+        """SIGKILL every group that still runs, and let the guardian go."""
         for pid in list(self._groups):
             kill_group(pid)
             self._forget(pid)
-
-    def close(self) -> None:
-        """Let the guardian go; groups must have been killed before."""
         if self._guardian is not None:
             self._guardian.close()
             self._guardian = None

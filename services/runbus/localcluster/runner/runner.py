@@ -16,6 +16,7 @@ from runbus.localcluster.runner.worker import PodWorker
 
 _log = structlog.get_logger("runner")
 _STOP_LIMIT_S = 0.5
+_MARGIN_S = 0.5  # to report before the node is gone
 
 
 class Runner:
@@ -30,15 +31,13 @@ class Runner:
         self._token = token
         self._workers: dict[str, PodWorker] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._heartbeat: NodeHeartbeat | None = None
+        self._shutting_down = False
 
     async def run(self) -> None:
         """Serve logs, keep the node, run pods; ends by cancellation, with no process left."""
         context = self._context
-        left = await asyncio.to_thread(context.processes.kill_leftovers)
-        if left:
-            _log.warning("killed processes of an earlier run", groups=left)
-        await context.processes.start_guardian()
-        logs = LogServer(self._find, context.folder, self._token, context.now_s)
+        logs = LogServer(self._find, self._token, context.now_s, lambda: self._client.is_cut_off)
         server = web.ServerRunner(
             web.Server(logs.handle, handler_cancellation=True, access_log=None),
             shutdown_timeout=_STOP_LIMIT_S,
@@ -46,7 +45,9 @@ class Runner:
         await server.setup()
         site = web.TCPSite(server, context.settings.address, 0)
         await site.start()
-        heartbeat = NodeHeartbeat(self._client, context.settings, _port(server), context.now_s)
+        self._heartbeat = NodeHeartbeat(
+            self._client, context.settings, _port(server), context.now_s
+        )
         name = context.settings.node_name
         pods = Reflector(
             self._client,
@@ -59,12 +60,33 @@ class Runner:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(heartbeat.run())
+                group.create_task(self._recorder.run())
+                group.create_task(self._heartbeat.run())
                 group.create_task(pods.run())
         finally:
-            context.processes.kill_all()
-            context.processes.close()
             await server.cleanup()
+
+    def cut_off(self) -> None:
+        """The node loses its network: its containers go on, nobody hears of them."""
+        self._client.is_cut_off = True
+
+    def reconnect(self) -> None:
+        """The network is back."""
+        self._client.is_cut_off = False
+        if self._heartbeat is not None:
+            self._heartbeat.report_soon()
+
+    async def shut_down(self, notice_s: float) -> None:
+        """End every pod as a kubelet does whose node is going away, and tell of it.
+
+        Returns when the notice is over, whatever has ended by then.
+        """
+        if self._heartbeat is not None:
+            self._heartbeat.shut_down()
+        self._shutting_down = True
+        for worker in self._workers.values():
+            worker.shut_down(max(notice_s - _MARGIN_S, 0.0))
+        await asyncio.sleep(notice_s)
 
     def _find(self, namespace: str, name: str) -> PodWorker | None:
         for worker in self._workers.values():
@@ -82,6 +104,8 @@ class Runner:
         if self._group is None:
             return
         worker = PodWorker(self._context, pod)
+        if self._shutting_down:
+            worker.reject("NodeShutdown", "Pod was rejected as the node is shutting down.")
         self._workers[uid] = worker
         self._group.create_task(self._run_worker(uid, worker))
 

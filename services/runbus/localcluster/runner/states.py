@@ -56,7 +56,7 @@ class PodFacts(msgspec.Struct, frozen=True):
     """What the runner knows of a pod besides its containers.
 
     ``reason``/``message``: set when the runner itself failed the pod. ``stopping``: containers
-    are not started again.
+    are not started again. ``disruption``: why the pod was ended from outside, if it was.
     """
 
     started_s: float
@@ -64,6 +64,7 @@ class PodFacts(msgspec.Struct, frozen=True):
     stopping: bool = False
     reason: str = ""
     message: str = ""
+    disruption: str = ""
 
 
 Views = Mapping[str, ContainerView]
@@ -140,7 +141,7 @@ def pod_status(
     phase = pod_phase(pod, views, facts)
     status: JsonObject = {
         "phase": phase,
-        "conditions": _conditions(pod, views, phase, to_time(now_s), previous),
+        "conditions": _conditions(pod, views, facts, phase, to_time(now_s), previous),
         "hostIP": facts.ip,
         "hostIPs": [{"ip": facts.ip}],
         "podIP": facts.ip,
@@ -198,7 +199,12 @@ def _state(state: State) -> JsonObject:
 
 
 def _conditions(
-    pod: Pod, views: Views, phase: str, now: str, previous: Mapping[str, JsonObject]
+    pod: Pod,
+    views: Views,
+    facts: PodFacts,
+    phase: str,
+    now: str,
+    previous: Mapping[str, JsonObject],
 ) -> list[JsonObject]:
     inits = list(pod.spec.init_containers or ())
     uninitialised = [each.name for each in inits if not _initialised(each, views[each.name])]
@@ -222,6 +228,10 @@ def _conditions(
             ready["message"] = f"containers with unready status: [{' '.join(unready)}]"
         readies.append(ready)
     conditions = [initialised, *readies, _condition("PodScheduled", True)]
+    if facts.disruption:
+        disrupted = _condition("DisruptionTarget", True)
+        disrupted |= {"reason": "TerminationByKubelet", "message": facts.disruption}
+        conditions.append(disrupted)
     for each in conditions:
         before = previous.get(each["type"])
         same = before is not None and before.get("status") == each["status"]

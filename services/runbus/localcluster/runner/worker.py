@@ -21,6 +21,7 @@ from runbus.localcluster.rules.shapes import Container, Pod
 from runbus.localcluster.rules.timestamps import from_time
 from runbus.localcluster.runner.adoption import adopted_views
 from runbus.localcluster.runner.context import RunnerContext
+from runbus.localcluster.runner.devices import NoDevice
 from runbus.localcluster.runner.processes import RunningProcess
 from runbus.localcluster.runner.references import References
 from runbus.localcluster.runner.states import (
@@ -35,6 +36,8 @@ from runbus.localcluster.runner.volumes import MountProblem, PodFolder
 
 JsonObject = dict[str, Any]
 _ENDED = ("Succeeded", "Failed")
+_SHUTDOWN = "Pod was terminated in response to imminent node shutdown."
+_DEFAULT_GRACE_S = 30
 _RETRY_S = 0.2
 _RETRY_MAX_S = 5.0
 _log = structlog.get_logger("runner")
@@ -57,6 +60,7 @@ class PodWorker:
         self._finished = False
         self._over = False
         self._failure = ("", "")
+        self._disruption = ""
         self._kill_at_s: float | None = None
         self._sent: JsonObject = {}
         self._started_s = context.now_s()
@@ -111,12 +115,16 @@ class PodWorker:
     async def run(self, run_containers: Callable[["PodWorker"], Awaitable[None]]) -> None:
         """Run the pod to its end, report it, and confirm its deletion when that is asked for."""
         self._adopt()
+        self._admit()
         self._dirty.set()
         async with asyncio.TaskGroup() as group:
             reporter = group.create_task(self._report_for_ever())
             stopper = group.create_task(self._stop_on_demand())
-            if not self._over and self._failure[0] == "":
-                await run_containers(self)
+            try:
+                if not self._over and self._failure[0] == "":
+                    await run_containers(self)
+            finally:
+                self.context.devices.free(self.pod.metadata.uid)
             self._containers_done.set()
             self._finished = True
             self._dirty.set()
@@ -135,6 +143,31 @@ class PodWorker:
                 self.views[name] = view
         # an ended pod stays as it is, whatever its restart policy
         self._over = self.pod.status.phase in _ENDED
+
+    def _admit(self) -> None:
+        """Take the pod's devices, or fail it as a kubelet does."""
+        if self._over or self._failure[0]:
+            return
+        try:
+            self.context.devices.allot(self.pod)
+        except NoDevice as problem:
+            self._failure = ("UnexpectedAdmissionError", str(problem))
+            self.record("Warning", "UnexpectedAdmissionError", str(problem))
+
+    def shut_down(self, grace_s: float) -> None:
+        """The node goes away: end the pod within the grace, and say so."""
+        if self._over or self._finished or self._failure[0]:
+            return
+        self._disruption = _SHUTDOWN
+        self._failure = ("Terminated", _SHUTDOWN)
+        own_s = self.pod.spec.termination_grace_period_seconds
+        self._stop(min(grace_s, _DEFAULT_GRACE_S if own_s is None else own_s))
+        self._dirty.set()
+        self._news.set()
+
+    def reject(self, reason: str, message: str) -> None:
+        """Fail a pod that has not begun: the node does not take it."""
+        self._failure = (reason, message)
 
     async def prepare_volumes(self) -> bool:
         """Set up the pod's volumes, however long it takes; False when it is to stop."""
@@ -166,18 +199,18 @@ class PodWorker:
         now_s = self.context.now_s()
         meta = self.pod.metadata
         if self._gone:
-            self._stop(0, "")
+            self._stop(0)
         elif meta.deletion_timestamp:
             grace_s = meta.deletion_grace_period_seconds or 0
             begun_s = from_time(meta.deletion_timestamp) - grace_s
-            self._stop(max(0.0, min(begun_s + grace_s, now_s + grace_s) - now_s), "")
+            self._stop(max(0.0, min(begun_s + grace_s, now_s + grace_s) - now_s))
         deadline_s = self._deadline_s()
         if deadline_s is not None and now_s >= deadline_s and not self._failure[0]:
             message = "Pod was active on the node longer than the specified deadline"
             self._failure = ("DeadlineExceeded", message)
             grace_s = self.pod.spec.termination_grace_period_seconds or 0
             self.record("Normal", "DeadlineExceeded", message)
-            self._stop(grace_s, "")
+            self._stop(grace_s)
         if self._kill_at_s is not None and now_s >= self._kill_at_s:
             for process in self.processes.values():
                 process.kill()
@@ -189,7 +222,7 @@ class PodWorker:
         limit = self.pod.spec.active_deadline_seconds
         return None if limit is None else self._started_s + limit
 
-    def _stop(self, grace_s: float, _why: str) -> None:
+    def _stop(self, grace_s: float) -> None:
         kill_at_s = self.context.now_s() + grace_s
         if self._kill_at_s is None or kill_at_s < self._kill_at_s:
             self._kill_at_s = kill_at_s
@@ -202,12 +235,16 @@ class PodWorker:
     def facts(self) -> PodFacts:
         """What the status needs besides the containers."""
         reason, message = self._failure
+        running = any(isinstance(each.state, Running) for each in self.views.values())
+        if self._disruption and running:
+            reason = message = ""  # it has failed once its containers have ended
         return PodFacts(
             self._started_s,
             self.context.settings.address,
             stopping=self.stopping.is_set(),
             reason=reason,
             message=message,
+            disruption=self._disruption,
         )
 
     async def _report_for_ever(self) -> None:
