@@ -97,7 +97,7 @@ def draw(seed: int, *, with_faults: bool = True) -> Scenario:
     for number in range(runs):
         name = f"run{number}"
         fates[name] = tuple(_fate(random) for _ in range(random.randint(1, 3)))
-        submits.append(_submit(random, name))
+        submits.append(_submit(random, name, fates[name][0]))
         if random.random() < 0.25:
             aborts.append(Abort(submits[-1].at_s + random.uniform(0.0, 12.0), number))
     healthy = not with_faults or random.random() < 0.1
@@ -116,7 +116,7 @@ def draw(seed: int, *, with_faults: bool = True) -> Scenario:
     )
 
 
-def _submit(random: Random, name: str) -> Submit:
+def _submit(random: Random, name: str, fate: Fate) -> Submit:
     at_s = random.uniform(0.0, SUBMITS_WITHIN_S)
     project = random.choice(PROJECTS)
     key = f"key-{name}" if random.random() < 0.6 else None
@@ -126,7 +126,7 @@ def _submit(random: Random, name: str) -> Submit:
     return Submit(
         at_s=at_s,
         project=project,
-        document=_document(random, project, name),
+        document=_document(random, project, name, fate),
         key=key,
         by_request=key is not None and random.random() < 0.5,
         repeats=repeats,
@@ -134,7 +134,7 @@ def _submit(random: Random, name: str) -> Submit:
     )
 
 
-def _document(random: Random, project: str, name: str) -> dict[str, Any]:
+def _document(random: Random, project: str, name: str, fate: Fate) -> dict[str, Any]:
     document: dict[str, Any] = {
         "project": project,
         "name": name,
@@ -143,10 +143,10 @@ def _document(random: Random, project: str, name: str) -> dict[str, Any]:
         "termination_grace_period": f"{random.choice((1, 2, 4))}s",
         "ttl_after_finish": f"{random.choice((1, 3, 8))}s",
         "state_thresholds": {
-            "pending_not_scheduled": _limit(random, 2.0, 8.0),
-            "pending_scheduled": _limit(random, 2.0, 8.0),
-            "image_pull_backoff": _limit(random, 2.0, 8.0),
-            "running": _limit(random, 2.0, 12.0),
+            "pending_not_scheduled": _limit(random, 2.0, 8.0, fate.bind_after_s),
+            "pending_scheduled": _limit(random, 2.0, 8.0, fate.config_error_s),
+            "image_pull_backoff": _limit(random, 2.0, 8.0, fate.image_after_s),
+            "running": _limit(random, 2.0, 12.0, fate.run_s),
         },
     }
     if random.random() < 0.2:
@@ -164,8 +164,12 @@ def _document(random: Random, project: str, name: str) -> dict[str, Any]:
     return document
 
 
-def _limit(random: Random, least: float, most: float) -> str:
-    return f"{random.uniform(least, most):.1f}s"
+def _limit(random: Random, least: float, most: float, leaves_s: float | None = None) -> str:
+    """Return a limit; often one that passes just as the pod leaves the state."""
+    limit_s = random.uniform(least, most)
+    if leaves_s is not None and random.random() < 0.4:
+        limit_s = max(1.0, leaves_s + random.uniform(-0.15, 0.15))
+    return f"{limit_s:.2f}s"
 
 
 def _fate(random: Random) -> Fate:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from runbus.contracts import labels
 from runbus.contracts.states import EventType, Reason, RunState
 from runbus.contracts.status import RunStatus
 from runbus.reading.history import ObjectLife, Outage, RunHistory, gone_life, pod_life
@@ -26,6 +27,8 @@ from simulation.loop import VirtualLoop
 
 # What a service read so long before it acted: its own limit of a request, and some.
 READ_BEFORE = timedelta(seconds=12)
+# And where nothing goes wrong.
+READ_JUST_BEFORE = timedelta(seconds=0.5)
 # The clock of a state may be told to begin up to a second late (timestamps are floored).
 FLOOR = timedelta(seconds=1)
 
@@ -78,6 +81,15 @@ class Deletion(Struct, frozen=True):
     plain: RunState
 
 
+class Creation(Struct, frozen=True):
+    """A create that a service asked for."""
+
+    at: datetime
+    run: str
+    attempt: int
+    name: str
+
+
 class Truth:
     """Takes down what happens to pods."""
 
@@ -87,6 +99,7 @@ class Truth:
         self._lives: dict[str, ObjectLife] = {}
         self._asked: tuple[str, str, str | None] | None = None
         self._deletions: list[Deletion] = []
+        self._creations: list[Creation] = []
 
     @property
     def lives(self) -> list[ObjectLife]:
@@ -121,6 +134,15 @@ class Truth:
         if life is not None:
             self._lives[uid] = life
 
+    def on_sent(self, _client: str, method: str, _path: str, data: bytes | None) -> None:
+        """Take down a create, as it is asked for."""
+        if method == "POST" and data:
+            meta = msgspec.json.decode(data)["metadata"]
+            told = meta["labels"]
+            run = f"{told[labels.PROJECT]}/{told[labels.RUN_ID]}"
+            attempt = int(told[labels.ATTEMPT])
+            self._creations.append(Creation(self._loop.wall(), run, attempt, meta["name"]))
+
     def on_request(self, client: str, method: str, path: str, data: bytes | None) -> None:
         """Take down who asks for what, just before it is carried out."""
         self._asked = None
@@ -153,6 +175,10 @@ class Truth:
         for deletion in self._deletions:
             if deletion.pod.run == run.run:
                 yield from _unjustified(run, deletion)
+        for creation in self._creations:
+            is_judged = not any(o.begins <= creation.at <= o.ends for o in outages)
+            if creation.run == run.run and is_judged:
+                yield from _uncalled_for(run, creation)
 
     def _unfounded(
         self, run: RunHistory, status: RunStatus, outages: Sequence[Outage]
@@ -209,6 +235,17 @@ def _unjustified(run: RunHistory, deletion: Deletion) -> Iterator[str]:
             )
 
 
+def _uncalled_for(run: RunHistory, creation: Creation) -> Iterator[str]:
+    """Judge a create: just before it was asked for, the run was admitted for that attempt."""
+    stands = _statuses_around(run, creation.at, READ_JUST_BEFORE)
+    if not any(
+        status.state is RunState.ADMITTED and status.attempt == creation.attempt
+        for status in stands
+    ):
+        told = stands[-1].state.value if stands else "unknown"
+        yield f"{creation.name} was created, and its run was {told}"
+
+
 def _fenced_state(status: RunStatus, attempt: int) -> RunState | None:
     """Return the state that a pod had to be in for its delete; None where it did not matter."""
     cause = status.abort
@@ -217,14 +254,16 @@ def _fenced_state(status: RunStatus, attempt: int) -> RunState | None:
     return cause.state if status.attempt == attempt and cause.state in _PENDING else None
 
 
-def _statuses_around(run: RunHistory, at: datetime) -> list[RunStatus]:
+def _statuses_around(
+    run: RunHistory, at: datetime, before: timedelta = READ_BEFORE
+) -> list[RunStatus]:
     """Return where a run stood when a service may have judged it: then, and a while before."""
     found: list[RunStatus] = []
     for event in run.events:
         assert event.stored_at is not None
         if event.stored_at > at:
             break
-        if event.stored_at < at - READ_BEFORE:
+        if event.stored_at < at - before:
             found.clear()
         found.append(event.status)
     return found

@@ -162,6 +162,7 @@ class _Play:
         self.cluster.on_pod.append(self._on_pod)
         self.cluster.on_request.append(self.truth.on_request)
         self.cluster.on_request.append(self._on_request)
+        self.cluster.on_sent.append(self.truth.on_sent)
         self.cluster.on_answered.append(self.truth.on_answered)
 
     def _on_stored(self, stream: Stream, stored: Stored) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -88,8 +88,10 @@ class Kube:
         metrics: Metrics | None = None,
         credentials: Credentials | None = None,
         session: aiohttp.ClientSession | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
+        self._monotonic = monotonic
         self._metrics = metrics or Metrics()
         self._configuration = api.configuration
         self._session: aiohttp.ClientSession = session or api.rest_client.pool_manager
@@ -119,7 +121,7 @@ class Kube:
 
         """
         data = msgspec.json.encode(body) if body is not None else None
-        started = time.monotonic()
+        started = self._monotonic()
         code = 0
         try:
             async with (
@@ -141,7 +143,7 @@ class Kube:
             raise KubeUnavailableError(0, "Unreachable", text) from error
         finally:
             self._metrics.kube_requests.labels(method, str(code)).inc()
-            self._metrics.kube_request_s.labels(method).observe(time.monotonic() - started)
+            self._metrics.kube_request_s.labels(method).observe(self._monotonic() - started)
 
     @asynccontextmanager
     async def stream(
@@ -157,7 +159,7 @@ class Kube:
         try:
             timeout_s = CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
             async with asyncio.timeout(timeout_s):
-                send_by = time.monotonic() + timeout_s
+                send_by = self._monotonic() + timeout_s
                 response = await self._open("GET", path, query, None, send_by)
             try:
                 if response.status >= 400:
@@ -204,7 +206,7 @@ class Kube:
         headers = {"Accept": JSON_TYPE, **await self._credentials.headers()}
         if data is not None:
             headers["Content-Type"] = JSON_TYPE
-        if time.monotonic() >= send_by:
+        if self._monotonic() >= send_by:
             raise TimeoutError
         # aiohttp's own limits are off: the caller's timeout is the limit.
         return await self._session.request(

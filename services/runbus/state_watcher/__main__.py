@@ -22,28 +22,33 @@ from runbus.state_watcher.watching import PodWatch
 ALL_SHARDS = labels.SHARD
 
 
-async def run(service: Service[WatcherConfig]) -> None:
+async def run(service: Service[WatcherConfig], handler_type: type[Handler] = Handler) -> None:
     """Carry out deadline commands; own all shards while the lease is ours."""
     changes = ChangeHandler(service.run_log, service.clock)
     inbox = service.inbox(DEADLINE_CONSUMER, in_hand_max=service.config.in_hand_max)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(inbox.run(changes.handle, service.stopping))
-        tasks.create_task(_own_while_held(service))
+        tasks.create_task(_own_while_held(service, handler_type))
 
 
-async def _own_while_held(service: Service[WatcherConfig]) -> None:
+async def _own_while_held(service: Service[WatcherConfig], handler_type: type[Handler]) -> None:
     lease = service.lease()
     cluster = await service.connect_kube(service.config)
     service.health.complete()
     try:
         if await lease.acquire(service.stopping):
-            await _own(service, lease, cluster)
+            await _own(service, lease, cluster, handler_type)
     finally:
         await lease.release()
         await cluster.close()
 
 
-async def _own(service: Service[WatcherConfig], lease: Lease, cluster: kube.Kube) -> None:
+async def _own(
+    service: Service[WatcherConfig],
+    lease: Lease,
+    cluster: kube.Kube,
+    handler_type: type[Handler],
+) -> None:
     config, health = service.config, service.health
     scopes = config.namespaces or ("",)
     queue = service.queue()
@@ -52,7 +57,7 @@ async def _own(service: Service[WatcherConfig], lease: Lease, cluster: kube.Kube
         unreachable_force_after_s=config.unreachable_force_after_s,
     )
     purger = LivePurger(service.bus, service.clock, service.log)
-    handler = Handler(
+    handler = handler_type(
         service.run_log,
         service.bus,
         cluster,

@@ -25,6 +25,7 @@ from simulation.loop import EPOCH, START_S, TICK_S, VirtualLoop
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = {}
 RECONNECT_S = 0.25
+AHEAD_MAX = 5
 EPOCH_NS = int(EPOCH.timestamp()) * 1_000_000_000
 
 
@@ -358,6 +359,8 @@ class SimServer:
                 self.streams[each["name"]], stream, transform, true_sequences=self.true_sequences
             )
             self.sources.append(source)
+            # Copied twice after some restart: its own sequence is another one than the event's.
+            stream.last_sequence = self.random.randrange(AHEAD_MAX)
 
     def _on_append(self, stream: Stream, stored: Stored) -> None:
         for tell in self.on_stored:

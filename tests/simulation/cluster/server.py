@@ -77,6 +77,7 @@ class SimCluster:
         self.watches: list[SimWatch] = []
         self.on_pod: list[Change] = []
         self.on_request: list[Callable[[str, str, str, bytes | None], None]] = []
+        self.on_sent: list[Callable[[str, str, str, bytes | None], None]] = []
         self.on_answered: list[Callable[[], None]] = []
         self._pages = Pages()
         self._uids = 0
@@ -111,6 +112,8 @@ class SimCluster:
         """Send a request; the future gets its answer, or the error of a broken connection."""
         future: asyncio.Future[Answer] = self.loop.create_future()
         faults = self.faults
+        for tell in self.on_sent:
+            tell(client, method, path, data)
         if faults.is_down:
             refused = aiohttp.ClientConnectionError("connection refused")
             self._later(self._latency_s(), _fail, future, refused)

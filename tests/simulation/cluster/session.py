@@ -73,6 +73,13 @@ class Session:
             self._watches.append(answer)
         return _Response(answer)
 
+    def monotonic(self) -> float:
+        """Return the time of the simulated world, in seconds."""
+        return self._cluster.loop.time()
+
+    async def close(self) -> None:
+        """Close the connections; those of a simulation end with `cut`."""
+
     def cut(self) -> None:
         """End all connections for good."""
         self.is_cut = True
@@ -89,11 +96,17 @@ async def _close() -> None:
     return
 
 
-def kube_of(session: Session) -> Kube:
-    """Return the services' own connection on top of a session."""
-    api = SimpleNamespace(
-        configuration=SimpleNamespace(host=HOST, proxy=None, auth_settings=_no_settings),
+def api_of(session: Session) -> SimpleNamespace:
+    """Return what stands in for kubernetes_asyncio's client."""
+    return SimpleNamespace(
+        configuration=SimpleNamespace(
+            host=HOST, proxy=None, tls_server_name=None, auth_settings=_no_settings
+        ),
         rest_client=SimpleNamespace(pool_manager=session),
         close=_close,
     )
-    return Kube(api)
+
+
+def kube_of(session: Session) -> Kube:
+    """Return the services' own connection on top of a session."""
+    return Kube(api_of(session), monotonic=session.monotonic)
