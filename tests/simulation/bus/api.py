@@ -49,7 +49,8 @@ class Api:
             case ["STREAM", "DELETE", name]:
                 return self._delete_stream(name)
             case ["STREAM", "PURGE", name]:
-                return {"success": True, "purged": self._stream(name).purge(body.get("filter", ""))}
+                purged = self._stream(name).purge(body.get("filter", ""), body.get("seq"))
+                return {"success": True, "purged": purged}
             case ["STREAM", "MSG", "GET", name]:
                 return self._get_message(self._stream(name), body)
             case ["CONSUMER", *rest]:

@@ -149,10 +149,14 @@ class Stream:
             tell(sequence)
         return stored
 
-    def purge(self, pattern: str) -> int:
-        """Remove every message that matches; return how many there were."""
+    def purge(self, pattern: str, before: int | None = None) -> int:
+        """Remove every message that matches, below a sequence; return how many there were."""
         wanted = matcher(pattern or ">")
-        doomed = [each.sequence for each in self.messages.values() if wanted(each.subject)]
+        doomed = [
+            each.sequence
+            for each in self.messages.values()
+            if wanted(each.subject) and (before is None or each.sequence < before)
+        ]
         for sequence in doomed:
             self.remove(sequence)
         return len(doomed)

@@ -214,6 +214,8 @@ class SimCluster:
 
     def _log(self, target: Target) -> Answer:
         pod = self.store.get(PODS, target.namespace, target.name).obj
+        if not pod["spec"].get("nodeName"):
+            return Answer(200, b"")
         for each in pod["status"].get("containerStatuses") or ():
             if not {"running", "terminated"}.isdisjoint(each["state"]):
                 return Answer(200, b"a line of the log\n")
