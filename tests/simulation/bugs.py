@@ -32,7 +32,7 @@ from runbus.state_watcher.__main__ import run as run_watcher
 from runbus.state_watcher.handler import Handler as WatcherHandler
 from runbus.state_watcher.model import Look
 from runbus.state_watcher.tracking import Tracked
-from simulation.cluster.session import Session, api_of
+from simulation.cluster.session import Session, kube_of
 from simulation.services import Wiring
 from simulation.world import Plant, Sabotage
 
@@ -196,7 +196,7 @@ class _Trusting(WatcherHandler):
 
 
 def _kube(kind: type[Kube]) -> Callable[[Session], Kube]:
-    return lambda session: kind(api_of(session), monotonic=session.monotonic)
+    return lambda session: kube_of(session, kind)
 
 
 WATCHER, LAUNCHER, ABORTER = Publisher.STATE_WATCHER, Publisher.POD_LAUNCHER, Publisher.ABORTER

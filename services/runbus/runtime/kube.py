@@ -9,7 +9,6 @@ the server's own text.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from msgspec import Struct
 
 from runbus.runtime.config import KubeConfig
 from runbus.runtime.kube_credentials import Credentials, CredentialsError, credentials_of
+from runbus.runtime.kube_library import kube_library
 from runbus.runtime.metrics import Metrics
 
 REQUEST_TIMEOUT_S = 10.0
@@ -80,23 +80,27 @@ _STATUS = msgspec.json.Decoder(_Status)
 
 
 class Kube:
-    """One connection to an API server. Make it with `connect`."""
+    """One connection to an API server. Make it with `connect`.
+
+    `configuration` and `connections` are kubernetes_asyncio's.
+    """
 
     def __init__(
         self,
-        api: Any,
+        configuration: Any,
+        connections: Any,
         metrics: Metrics | None = None,
         credentials: Credentials | None = None,
         session: aiohttp.ClientSession | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._api = api
+        self._configuration = configuration
+        self._connections = connections
         self._monotonic = monotonic
         self._metrics = metrics or Metrics()
-        self._configuration = api.configuration
-        self._session: aiohttp.ClientSession = session or api.rest_client.pool_manager
-        self._proxy = api.configuration.proxy or _proxy_for(self.url)
-        self._credentials = credentials or Credentials(api.configuration)
+        self._session: aiohttp.ClientSession = session or connections.pool_manager
+        self._proxy = configuration.proxy or _proxy_for(self.url)
+        self._credentials = credentials or Credentials(configuration)
 
     @property
     def url(self) -> str:
@@ -222,17 +226,17 @@ class Kube:
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
-        await self._api.close()
+        await self._connections.close()
 
 
-def _session_of(api: Any) -> aiohttp.ClientSession:
+def _session_of(connections: Any) -> aiohttp.ClientSession:
     """Return a session on the library's own connections.
 
     The library's session trusts the environment: with each request it looks for a netrc and for
     proxies, each in a thread, a third of what a request costs.
     """
     return aiohttp.ClientSession(
-        connector=api.rest_client.pool_manager.connector,
+        connector=connections.pool_manager.connector,
         connector_owner=False,
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -255,13 +259,12 @@ async def connect(config: KubeConfig, metrics: Metrics | None = None) -> Kube:
         ConfigError: there is no usable configuration.
 
     """
-    # Imported here, in a thread: it takes two seconds, and not every service that may needs it.
-    kube_client = await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio.client")
-    configuration = kube_client.Configuration()
-    credentials = await credentials_of(config, configuration)
+    library = await asyncio.to_thread(kube_library)
+    configuration = library.Configuration()
+    credentials = await credentials_of(config, configuration, library)
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
-    api = kube_client.ApiClient(configuration=configuration)
-    return Kube(api, metrics, credentials, _session_of(api))
+    connections = library.RESTClientObject(configuration)
+    return Kube(configuration, connections, metrics, credentials, _session_of(connections))
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

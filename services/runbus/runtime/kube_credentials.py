@@ -9,7 +9,6 @@ requests.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from typing import Any
 
 from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.config import ConfigError, KubeConfig
+from runbus.runtime.kube_library import KubeLibrary
 
 # A plugin starts a process and mostly asks a cloud: never for each of many refused requests.
 RENEW_EVERY_S = 5.0
@@ -119,40 +119,39 @@ class Credentials:
         }
 
 
-async def credentials_of(config: KubeConfig, configuration: Any) -> Credentials:
+async def credentials_of(
+    config: KubeConfig, configuration: Any, library: KubeLibrary
+) -> Credentials:
     """Return the credentials that the settings name, loaded into a configuration.
 
     Raises:
         ConfigError: there is no usable configuration.
 
     """
-    kube_config = await asyncio.to_thread(importlib.import_module, "kubernetes_asyncio.config")
     in_cluster = not config.kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ
-    load = _in_cluster(configuration) if in_cluster else _from_file(config, configuration)
+    load = (
+        _in_cluster(configuration, library)
+        if in_cluster
+        else _from_file(config, configuration, library.kube_config)
+    )
     credentials = Credentials(configuration, load)
     try:
         await credentials.load()
-    except (kube_config.ConfigException, OSError) as error:
+    except (library.config.ConfigException, OSError) as error:
         text = f"no usable Kubernetes configuration: {error} (set RUNBUS_KUBECONFIG)"
         raise ConfigError(text) from error
     return credentials
 
 
-def _in_cluster(configuration: Any) -> Load:
-    from kubernetes_asyncio import config as kube_config
-
+def _in_cluster(configuration: Any, library: KubeLibrary) -> Load:
     async def load() -> datetime | None:
-        kube_config.load_incluster_config(  # type: ignore[no-untyped-call]  # no annotations
-            client_configuration=configuration
-        )
+        library.config.load_incluster_config(client_configuration=configuration)
         return None  # it sets a hook that reads the token's file again every minute
 
     return load
 
 
-def _from_file(config: KubeConfig, configuration: Any) -> Load:
-    from kubernetes_asyncio.config import kube_config
-
+def _from_file(config: KubeConfig, configuration: Any, kube_config: Any) -> Load:
     path = config.kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
     kept: Any = None
 

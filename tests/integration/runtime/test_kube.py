@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from kubernetes_asyncio.client import ApiClient, Configuration
 
 from runbus.runtime.kube import Kube, KubeUnavailableError
+from runbus.runtime.kube_library import kube_library
 from support.kube_servers import (
     a_kubeconfig,
     a_refusal,
@@ -129,10 +129,11 @@ async def test_a_token_that_was_changed_in_the_kubeconfig_is_read_again(tmp_path
 @asynccontextmanager
 async def hooked(url: str, hook: Any) -> AsyncIterator[Kube]:
     """Connect with a hook that is called for each token, as in a cluster."""
-    configuration = Configuration(host=url)
+    library = kube_library()
+    configuration = library.Configuration(host=url)
     configuration.api_key["BearerToken"] = "Bearer t"
     configuration.refresh_api_key_hook = hook
-    kube = Kube(ApiClient(configuration=configuration))
+    kube = Kube(configuration, library.RESTClientObject(configuration))
     try:
         yield kube
     finally:

@@ -87,26 +87,21 @@ class Session:
             if answer.watch is not None:
                 answer.watch.cut()
 
+    @property
+    def pool_manager(self) -> Session:
+        """The connections by kubernetes_asyncio's name for them."""
+        return self
+
 
 async def _no_settings() -> dict[str, dict[str, str]]:
     return {}
 
 
-async def _close() -> None:
-    return
+CONFIGURATION = SimpleNamespace(
+    host=HOST, proxy=None, tls_server_name=None, auth_settings=_no_settings
+)
 
 
-def api_of(session: Session) -> SimpleNamespace:
-    """Return what stands in for kubernetes_asyncio's client."""
-    return SimpleNamespace(
-        configuration=SimpleNamespace(
-            host=HOST, proxy=None, tls_server_name=None, auth_settings=_no_settings
-        ),
-        rest_client=SimpleNamespace(pool_manager=session),
-        close=_close,
-    )
-
-
-def kube_of(session: Session) -> Kube:
+def kube_of(session: Session, kind: type[Kube] = Kube) -> Kube:
     """Return the services' own connection on top of a session."""
-    return Kube(api_of(session), monotonic=session.monotonic)
+    return kind(CONFIGURATION, session, monotonic=session.monotonic)
