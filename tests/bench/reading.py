@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,10 @@ class _Counting:
     def on_pod_gone(self, pod: Pod, seen_at: datetime) -> None:
         self.on_pod(pod, seen_at, True)
 
-    def on_list(self, scope: str, uids: Collection[str]) -> None:
+    def on_list_begun(self, scope: str) -> None:
+        """There is one, at the beginning."""
+
+    def on_list(self, scope: str) -> None:
         """The list is empty."""
 
     def on_reachable(self, scope: str, reachable: bool) -> None:

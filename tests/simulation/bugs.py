@@ -177,7 +177,7 @@ class _Forgetful(WatcherHandler):
     """Loses the image state between two looks at a pod."""
 
     def on_pod(self, pod: Pod, seen_at: Any, live: bool) -> None:
-        for tracked in self._runs.values():
+        for tracked in filter(None, map(self._runs.get, self._runs)):
             seen = tracked.pods.get(pod.metadata.uid)
             if seen is not None and seen.reading.state is RunState.IMAGE_PULL_BACKOFF:
                 reading = replace(seen.reading, state=RunState.PENDING_SCHEDULED)

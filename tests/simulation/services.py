@@ -71,7 +71,11 @@ def all_five(*, defaults_file: str = "", unreachable_force_after_s: float = 300.
         Wiring(publisher=Publisher.POD_LAUNCHER, config=LauncherConfig(), run=run_launcher),
         Wiring(
             publisher=Publisher.STATE_WATCHER,
-            config=WatcherConfig(workers=4, unreachable_force_after_s=unreachable_force_after_s),
+            config=WatcherConfig(
+                workers=4,
+                unpacked_max=1,
+                unreachable_force_after_s=unreachable_force_after_s,
+            ),
             run=run_watcher,
         ),
         Wiring(

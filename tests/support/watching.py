@@ -58,8 +58,7 @@ class Watched:
 
     def missing(self) -> Watched:
         """Have a list show none of the pods known."""
-        for uid in list(self.tracked.pods):
-            self.tracked.take_missing(uid)
+        self.tracked.take_lists(lambda _: 1)
         return self
 
     def known(self) -> Known:

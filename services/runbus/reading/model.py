@@ -33,7 +33,9 @@ class EndsAs(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
-class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Reading(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, array_like=True
+):
     """One pod as a state of its run (docs/ARCHITECTURE.md, From a pod to a state).
 
     `reason` is a code (Kubernetes' own or one of `Reason`), empty where there is none; `message` is

@@ -39,7 +39,7 @@ PUBLISH_BUDGET_S = 10.0
 PUBLISH_RETRY_S = 0.2
 
 
-class RunRecord(Struct, frozen=True, kw_only=True):
+class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
     """The newest event of a run as the leader has it."""
 
     sequence: int

@@ -15,7 +15,9 @@ from runbus.state_watcher.changing import ChangeHandler
 from runbus.state_watcher.config import WatcherConfig
 from runbus.state_watcher.decide import Rules
 from runbus.state_watcher.handler import Handler
+from runbus.state_watcher.holding import Runs
 from runbus.state_watcher.purging import LivePurger
+from runbus.state_watcher.scopes import Scopes
 from runbus.state_watcher.watching import PodWatch
 
 # One owner of all 64 shards: its selector asks for every pod that has one.
@@ -65,7 +67,8 @@ async def _own(
         rules,
         service.clock,
         service.log,
-        scopes,
+        Scopes(scopes),
+        Runs(config.unpacked_max),
         purger,
         service.metrics,
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from runbus.runtime.config import KubeConfig
+from runbus.state_watcher.holding import UNPACKED_MAX
 
 
 class WatcherConfig(KubeConfig, frozen=True, kw_only=True):
@@ -20,3 +21,6 @@ class WatcherConfig(KubeConfig, frozen=True, kw_only=True):
     ] = 300.0
     workers: Annotated[int, Meta(description="runs looked at at once", ge=1)] = 64
     in_hand_max: Annotated[int, Meta(description="commands in hand at once", ge=1)] = 64
+    unpacked_max: Annotated[
+        int, Meta(description="runs kept as they are; all others are packed (ADR 24)", ge=1)
+    ] = UNPACKED_MAX

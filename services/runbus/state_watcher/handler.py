@@ -6,12 +6,12 @@ looks at each run with one worker at a time and rings at its next deadline.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import assert_never
 
 from runbus.contracts import codec, subjects
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
+from runbus.contracts.states import OBJECT_STATES, RunState
 from runbus.contracts.status import RunStatus
 from runbus.reading.objects import Pod, UnreadableObjectError, decode_pod
 from runbus.reading.owners import attempt_of, run_of
@@ -25,14 +25,17 @@ from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import MESSAGE_ID, Bus
 from runbus.sdk.errors import BusError
 from runbus.state_watcher.decide import Rules, decide
+from runbus.state_watcher.holding import Runs
 from runbus.state_watcher.model import Command, Decision, Known, Look, Publish
 from runbus.state_watcher.purging import LivePurger
+from runbus.state_watcher.scopes import Scopes
 from runbus.state_watcher.tracking import Tracked
 
 STEPS_MAX = 20  # of one look: events stored and questions asked in a row
 UNREACHABLE_DELAY_S = 5.0
 REPEATED_ABORT_S = 60
-EVERYWHERE = ""  # the scope of a watch over all namespaces
+# Of these only a list tells whether their object is there.
+_WITH_OBJECTS = OBJECT_STATES - {RunState.ADMITTED}
 
 
 class Handler:
@@ -47,7 +50,8 @@ class Handler:
         rules: Rules,
         clock: Clock,
         log: Log,
-        scopes: Collection[str],
+        scopes: Scopes,
+        runs: Runs,
         purger: LivePurger,
         metrics: Metrics | None = None,
     ) -> None:
@@ -58,10 +62,8 @@ class Handler:
         self._rules = rules
         self._clock = clock
         self._log = log
-        self._runs: dict[str, Tracked] = {}
-        self._scopes = frozenset(scopes)
-        self._unlisted = set(scopes)
-        self._unreachable: set[str] = set()
+        self._runs = runs
+        self._scopes = scopes
         self._purger = purger
         self._metrics = metrics or Metrics()
 
@@ -76,66 +78,74 @@ class Handler:
         key = _key(record.status.project, record.status.run_id)
         if record.status.state.is_final:
             self._purger.add(record.status)
-        tracked = self._runs.get(key)
-        if tracked is None:
-            if record.status.state.is_final:
-                return  # nothing of it is in sight: a pod that turns up brings it back
-            tracked = self._runs[key] = Tracked()
-        if tracked.take_record(record, self._clock.now()):
-            self._queue.add(key)
+        if record.status.state.is_final and key not in self._runs:
+            return  # nothing of it is in sight: a pod that turns up brings it back
+        if self._runs.add(key).take_record(record, self._clock.now()):
+            self._mark(key, record)
 
     def on_pod(self, pod: Pod, seen_at: datetime, live: bool) -> None:
         """Take a pod as it is now."""
         key = _key_of(pod)
         if key is None:
             return
-        if self._runs.setdefault(key, Tracked()).take_pod(pod, seen_at, live):
-            self._queue.add(key)
+        tracked = self._runs.add(key)
+        listing = self._scopes.listing(pod.metadata.namespace)
+        if tracked.take_pod(pod, seen_at, live, listing):
+            self._mark(key, tracked.record)
 
     def on_pod_gone(self, pod: Pod, seen_at: datetime) -> None:
         """Take the last version of a pod that has been removed."""
         key = _key_of(pod)
-        if key is not None and key in self._runs:
-            self._runs[key].take_gone(pod, seen_at)
-            self._queue.add(key)
+        tracked = self._runs.get(key) if key is not None else None
+        if key is not None and tracked is not None:
+            tracked.take_gone(pod, seen_at)
+            self._mark(key, tracked.record)
 
-    def on_list(self, scope: str, uids: Collection[str]) -> None:
-        """Mark the pods that a complete list did not show."""
-        for key, tracked in self._runs.items():
-            for pod in list(tracked.pods.values()):
-                in_scope = not scope or pod.namespace == scope
-                if in_scope and pod.uid not in uids and tracked.take_missing(pod.uid):
-                    self._queue.add(key)
-        if scope in self._unlisted:
-            self._unlisted.discard(scope)
-            self._look_at_all(scope)
+    def on_list_begun(self, scope: str) -> None:
+        """Learn that a list of one scope begins."""
+        self._scopes.begin_list(scope)
+
+    def on_list(self, scope: str) -> None:
+        """Learn that the list is in: whom it did not show is asked for, run by run."""
+        self._scopes.complete_list(scope)
+        self._look_at_all()
 
     def on_reachable(self, scope: str, reachable: bool) -> None:
         """Learn whether the API server answers; look again at every run once it does."""
-        if not reachable:
-            self._unreachable.add(scope)
-        elif scope in self._unreachable:
-            self._unreachable.discard(scope)
-            self._look_at_all(scope)
+        if self._scopes.set_reachable(scope, reachable):
+            self._look_at_all()
 
     def ready_problem(self) -> str | None:
         """Return why runs cannot be judged."""
-        if not self._unlisted:
-            return None
-        scopes = ", ".join(sorted(scope or "all namespaces" for scope in self._unlisted))
-        return f"the first list of pods is not in yet ({scopes})"
+        return self._scopes.ready_problem()
+
+    def _mark(self, key: str, record: RunRecord | None) -> None:
+        """Have a run looked at, unless the first list has to come before anything of it counts."""
+        if record is None or not self._waits_for_list(record.status):
+            self._queue.add(key)
+
+    def _waits_for_list(self, status: RunStatus) -> bool:
+        return status.state in _WITH_OBJECTS and not self._scopes.is_synced(status.namespace)
+
+    def _look_at_all(self) -> None:
+        for key in self._runs:
+            self._queue.add(key)
 
     # Looking at one run.
 
     async def look_at(self, key: str) -> None:
         """Decide about a run and act, until there is nothing to do now."""
-        tracked = self._runs.get(key)
-        if tracked is None:
-            return
+        with self._runs.in_hand(key):
+            tracked = self._runs.get(key)
+            if tracked is not None:
+                await self._look_at(key, tracked)
+
+    async def _look_at(self, key: str, tracked: Tracked) -> None:
         for _ in range(STEPS_MAX):
             record = tracked.record or await self._look_up(key, tracked)
-            if record is None:
+            if record is None or self._waits_for_list(record.status):
                 return
+            tracked.take_lists(self._scopes.complete)
             known = self._known(record, tracked)
             decision = decide(known, self._clock.now(), self._rules)
             for command in decision.commands:
@@ -152,18 +162,17 @@ class Handler:
 
     def _known(self, record: RunRecord, tracked: Tracked) -> Known:
         """Return the snapshot to decide on. What is not watched is asked for by name."""
-        namespace = record.status.namespace
-        scope = namespace if namespace in self._scopes else EVERYWHERE
+        namespace, scopes = record.status.namespace, self._scopes
         return tracked.known(
             record,
-            synced=scope not in self._unlisted,
-            reachable=scope not in self._unreachable,
-            watched=scope in self._scopes,
+            synced=scopes.is_synced(namespace),
+            reachable=scopes.is_reachable(namespace),
+            watched=scopes.is_watched(namespace),
         )
 
     def _settle(self, key: str, tracked: Tracked, decision: Decision) -> None:
         if decision.forget and self._runs.get(key) is tracked:
-            del self._runs[key]
+            self._runs.remove(key)
             self._queue.forget(key)
         else:
             self._queue.set_alarm(key, decision.wake_at)
@@ -176,7 +185,7 @@ class Handler:
             tracked.take_record(record, self._clock.now())
             return tracked.record
         self._log.warning("pod of a run that nobody knows", run_id=run_id, project=project)
-        self._runs.pop(key, None)
+        self._runs.remove(key)
         return None
 
     async def _publish(self, publish: Publish, record: RunRecord, tracked: Tracked) -> None:
@@ -244,18 +253,13 @@ class Handler:
         if _key_of(pod) != _key(status.project, status.run_id):
             tracked.foreign = True
         elif attempt_of(pod) == status.attempt:
-            tracked.take_pod(pod, asked_at, True)
+            listing = self._scopes.listing(look.namespace)
+            tracked.take_pod(pod, asked_at, True, listing)
 
     @staticmethod
     def _take_absence(look: Look, tracked: Tracked, asked_at: datetime) -> None:
         tracked.confirmed_at = tracked.absent_at = asked_at
         tracked.take_name(look.name, "", asked_at)
-
-    def _look_at_all(self, scope: str) -> None:
-        for key, tracked in self._runs.items():
-            record = tracked.record
-            if not scope or record is None or record.status.namespace == scope:
-                self._queue.add(key)
 
 
 def _key(project: str, run_id: str) -> str:

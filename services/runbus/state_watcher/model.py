@@ -20,13 +20,14 @@ from runbus.reading.owners import attempt_of
 from runbus.reading.pods import read_gone, read_pod
 
 
-class PodSeen(Struct, frozen=True, kw_only=True, gc=False):
+class PodSeen(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, array_like=True):
     """A pod as last seen.
 
     `appeared_at` is when the watcher first saw it, `entered_at` when it first saw it in the state
     it shows, `live` whether it saw the change itself (False: found by a list, or after a gap in the
-    watch). `missing`: a list did not show it, which may be older than the pod, so that it is no
-    proof. `gone`: the object is not in the cluster any more, by the watch or by its name.
+    watch), `listing` which list had been begun last. `missing`: a list did not show it, which may
+    be older than the pod, so that it is no proof. `gone`: the object is not in the cluster any
+    more, by the watch or by its name.
     """
 
     name: str
@@ -38,6 +39,7 @@ class PodSeen(Struct, frozen=True, kw_only=True, gc=False):
     appeared_at: datetime
     entered_at: datetime
     live: bool
+    listing: int = 0
     deletion_at: datetime | None = None
     forced: bool = False
     missing: bool = False
@@ -120,7 +122,13 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 def observe(
-    before: PodSeen | None, pod: Pod, *, status: RunStatus | None, seen_at: datetime, live: bool
+    before: PodSeen | None,
+    pod: Pod,
+    *,
+    status: RunStatus | None,
+    seen_at: datetime,
+    live: bool,
+    listing: int = 0,
 ) -> PodSeen:
     """Return a pod as seen now.
 
@@ -130,6 +138,7 @@ def observe(
         status: the run's status, which remembers a sticky image state over restarts.
         seen_at: when the object arrived here.
         live: whether it arrived on a watch that was up to date.
+        listing: the number of the list that was begun last.
 
     """
     reading = read_pod(pod, _sticky(before, pod, status))
@@ -145,6 +154,7 @@ def observe(
         appeared_at=before.appeared_at if before is not None else seen_at,
         entered_at=before.entered_at if same and before is not None else seen_at,
         live=before.live if same and before is not None else live,
+        listing=listing,
         deletion_at=pod.metadata.deletion_timestamp,
         forced=_is_forced(pod),
     )

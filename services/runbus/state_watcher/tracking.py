@@ -6,6 +6,7 @@ Takes in records and pods in any order and as often as they come; `known` gives 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
@@ -22,8 +23,11 @@ from runbus.state_watcher.model import Known, PodSeen, observe, observe_gone
 _BEFORE_PODS = frozenset({RunState.ADMITTED, RunState.ABORTING})
 
 
-class Tracked(Struct, kw_only=True):
-    """One run. `record` is None for a pod whose run has not been looked up yet."""
+class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
+    """One run. `record` is None for a pod whose run has not been looked up yet.
+
+    Everything in here can be packed and unpacked again (`holding`).
+    """
 
     record: RunRecord | None = None
     pods: dict[str, PodSeen] = {}
@@ -54,14 +58,16 @@ class Tracked(Struct, kw_only=True):
         self.record = record
         return True
 
-    def take_pod(self, pod: Pod, seen_at: datetime, live: bool) -> bool:
+    def take_pod(self, pod: Pod, seen_at: datetime, live: bool, listing: int = 0) -> bool:
         """Take a pod as it is now; False if it is older than what is known."""
         before = self.pods.get(pod.metadata.uid)
         if before is not None and (before.gone or _is_older(pod, before)):
+            if not before.gone:  # a list may be older than the watch: it has shown the pod
+                self.pods[pod.metadata.uid] = replace(before, listing=listing)
             return False
         status = self.record.status if self.record is not None else None
         self.pods[pod.metadata.uid] = observe(
-            before, pod, status=status, seen_at=seen_at, live=live
+            before, pod, status=status, seen_at=seen_at, live=live, listing=listing
         )
         self.absent_at = None
         return True
@@ -74,13 +80,11 @@ class Tracked(Struct, kw_only=True):
         status = self.record.status if self.record is not None else None
         self.pods[pod.metadata.uid] = observe_gone(before, pod, status=status, seen_at=seen_at)
 
-    def take_missing(self, uid: str) -> bool:
-        """Mark a pod that a list did not show; False if that is no news."""
-        pod = self.pods.get(uid)
-        if pod is None or pod.gone or pod.missing:
-            return False
-        self.pods[uid] = replace(pod, missing=True)
-        return True
+    def take_lists(self, complete: Callable[[str], int]) -> None:
+        """Mark the pods that the newest complete list of their namespace did not show."""
+        for uid, pod in self.pods.items():
+            if not (pod.gone or pod.missing) and pod.listing < complete(pod.namespace):
+                self.pods[uid] = replace(pod, missing=True)
 
     def take_name(self, name: str, uid: str, seen_at: datetime) -> None:
         """Learn which pod has a name (empty: none has): others of that name are gone."""

@@ -8,7 +8,7 @@ arrives goes to the sink.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -53,8 +53,12 @@ class Sink(Protocol):
         """Take the last version of a pod that has been removed."""
         ...
 
-    def on_list(self, scope: str, uids: Collection[str]) -> None:
-        """Learn which pods a complete list of one scope has shown."""
+    def on_list_begun(self, scope: str) -> None:
+        """Learn that a list of one scope begins: what it shows is told pod by pod."""
+        ...
+
+    def on_list(self, scope: str) -> None:
+        """Learn that the list is in, as a whole."""
         ...
 
     def on_reachable(self, scope: str, reachable: bool) -> None:
@@ -124,7 +128,8 @@ class PodWatch:
         return None
 
     async def _list(self) -> None:
-        uids: set[str] = set()
+        pods = 0
+        self._sink.on_list_begun(self.scope)
         query: dict[str, str | int] = {"labelSelector": self._selector, "limit": PAGE_SIZE}
         while True:
             seen_at = self._clock.now()
@@ -132,15 +137,15 @@ class PodWatch:
                 page = decode_pod_list(await self._kube.request("GET", self._path, query=query))
             except UnreadableObjectError as error:
                 raise KubeUnavailableError(0, "Unreadable", f"list: {error}") from error
+            pods += len(page.items)
             for pod in page.items:
-                uids.add(pod.metadata.uid)
                 self._sink.on_pod(pod, seen_at, False)
             if not page.metadata.next_page:
                 break
             query["continue"] = page.metadata.next_page
         self._version = page.metadata.resource_version
-        self._sink.on_list(self.scope, uids)
-        self._log.info("listed", pods=len(uids), version=self._version)
+        self._sink.on_list(self.scope)
+        self._log.info("listed", pods=pods, version=self._version)
 
     async def _watch(self) -> None:
         query: dict[str, str | int] = {

@@ -355,9 +355,8 @@ class SimServer:
         stream.listeners.append(lambda stored: self._on_append(stream, stored))
         for each in config.get("sources") or ():
             (transform,) = each["subject_transforms"]
-            source = Source(
-                self.streams[each["name"]], stream, transform, true_sequences=self.true_sequences
-            )
+            origin = self.streams[each["name"]]
+            source = Source(origin, stream, transform, true_sequences=self.true_sequences)
             self.sources.append(source)
             # Copied twice after some restart: its own sequence is another one than the event's.
             stream.last_sequence = self.random.randrange(AHEAD_MAX)

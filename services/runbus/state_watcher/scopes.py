@@ -1,0 +1,70 @@
+"""What is watched: each namespace, or all of them, and how far the lists of each have come.
+
+A pod that was last seen before the newest complete list had begun is one that this list did not
+show. Counting lists is all that takes: nothing is held of what a list has shown. It must not know
+runs or pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+EVERYWHERE = ""  # the scope of a watch over all namespaces
+
+
+class Scopes:
+    """The scopes of the watches. A namespace belongs to its own scope, or to all namespaces'."""
+
+    def __init__(self, scopes: Collection[str]) -> None:
+        self._all = frozenset(scopes)
+        self._begun = dict.fromkeys(scopes, 0)
+        self._complete = dict.fromkeys(scopes, 0)
+        self._unreachable: set[str] = set()
+
+    def begin_list(self, scope: str) -> None:
+        """Note that a list of a scope has begun."""
+        self._begun[scope] += 1
+
+    def complete_list(self, scope: str) -> None:
+        """Note that the list that was begun last is in, as a whole."""
+        self._complete[scope] = self._begun[scope]
+
+    def set_reachable(self, scope: str, reachable: bool) -> bool:
+        """Note whether the API server answers; return whether it does so again."""
+        if not reachable:
+            self._unreachable.add(scope)
+            return False
+        was_unreachable = scope in self._unreachable
+        self._unreachable.discard(scope)
+        return was_unreachable
+
+    def listing(self, namespace: str) -> int:
+        """Return the number of the list that was begun last: what is seen now belongs to it."""
+        return self._begun.get(self._of(namespace), 0)
+
+    def complete(self, namespace: str) -> int:
+        """Return the number of the newest list that is in as a whole; 0 while there is none."""
+        return self._complete.get(self._of(namespace), 0)
+
+    def is_watched(self, namespace: str) -> bool:
+        """Whether a watch tells of this namespace."""
+        return self._of(namespace) in self._all
+
+    def is_synced(self, namespace: str) -> bool:
+        """Whether the first list is in; of what is not watched none will come."""
+        return self._complete.get(self._of(namespace), 1) > 0
+
+    def is_reachable(self, namespace: str) -> bool:
+        """Whether the API server answers."""
+        return self._of(namespace) not in self._unreachable
+
+    def ready_problem(self) -> str | None:
+        """Return why runs cannot be judged."""
+        waiting = sorted(scope for scope in self._all if not self._complete[scope])
+        if not waiting:
+            return None
+        scopes = ", ".join(scope or "all namespaces" for scope in waiting)
+        return f"the first list of pods is not in yet ({scopes})"
+
+    def _of(self, namespace: str) -> str:
+        return namespace if namespace in self._all else EVERYWHERE

@@ -1,0 +1,98 @@
+"""Scopes: lists are counted, and what is not watched is never waited for."""
+
+from __future__ import annotations
+
+from runbus.state_watcher.scopes import Scopes
+from support.pods import a_bound_pod
+from support.runs import a_status, at
+from support.watching import Watched, ours, version
+
+
+def test_a_namespace_waits_for_its_first_list() -> None:
+    scopes = Scopes(("nlp", "vision"))
+    scopes.begin_list("nlp")
+
+    assert not scopes.is_synced("nlp")
+    scopes.complete_list("nlp")
+    assert scopes.is_synced("nlp")
+    assert not scopes.is_synced("vision")
+    assert scopes.ready_problem() == "the first list of pods is not in yet (vision)"
+
+
+def test_every_namespace_belongs_to_a_watch_over_all() -> None:
+    scopes = Scopes(("",))
+
+    assert scopes.is_watched("nlp")
+    assert not scopes.is_synced("nlp")
+    assert scopes.ready_problem() == "the first list of pods is not in yet (all namespaces)"
+
+
+def test_what_is_not_watched_is_not_waited_for() -> None:
+    scopes = Scopes(("nlp",))
+
+    assert not scopes.is_watched("vision")
+    assert scopes.is_synced("vision")
+    assert scopes.is_reachable("vision")
+
+
+def test_the_api_server_is_back_once() -> None:
+    scopes = Scopes(("",))
+
+    assert not scopes.set_reachable("", True)
+    scopes.set_reachable("", False)
+    assert not scopes.is_reachable("nlp")
+    assert scopes.set_reachable("", True)
+    assert not scopes.set_reachable("", True)
+
+
+def a_watched_pod(scopes: Scopes) -> Watched:
+    run = Watched(a_status())
+    pod = version(ours(a_bound_pod()).running(), 20).pod()
+    run.tracked.take_pod(pod, at(1), True, scopes.listing("nlp"))
+    return run
+
+
+def is_missing(run: Watched, scopes: Scopes) -> bool:
+    run.tracked.take_lists(scopes.complete)
+    (pod,) = run.tracked.pods.values()
+    return pod.missing
+
+
+def test_a_pod_that_a_list_did_not_show_is_missing_once_the_list_is_in() -> None:
+    scopes = Scopes(("",))
+    scopes.begin_list("")
+    scopes.complete_list("")
+    run = a_watched_pod(scopes)
+    scopes.begin_list("")
+
+    assert not is_missing(run, scopes)
+    scopes.complete_list("")
+    assert is_missing(run, scopes)
+
+
+def test_a_pod_that_a_list_showed_is_not_missing() -> None:
+    scopes = Scopes(("",))
+    scopes.begin_list("")
+    run = a_watched_pod(scopes)
+    scopes.complete_list("")
+
+    assert not is_missing(run, scopes)
+
+
+def test_a_list_that_is_older_than_the_watch_has_shown_its_pods_all_the_same() -> None:
+    scopes = Scopes(("",))
+    run = a_watched_pod(scopes)
+    scopes.begin_list("")
+    older = version(ours(a_bound_pod()), 10).pod()
+    assert not run.tracked.take_pod(older, at(2), False, scopes.listing("nlp"))
+    scopes.complete_list("")
+
+    assert not is_missing(run, scopes)
+
+
+def test_a_pod_that_came_after_a_list_is_not_missing() -> None:
+    scopes = Scopes(("",))
+    scopes.begin_list("")
+    scopes.complete_list("")
+
+    assert not is_missing(a_watched_pod(scopes), scopes)
