@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusUnreachableError
+from runbus.sdk.quick_client import QuickClient
 
 CONNECT_TIMEOUT_S = 5.0
 PING_INTERVAL_S = 5
@@ -51,7 +52,7 @@ async def connect(
 
     """
     for attempt in range(1, attempts_max + 1):
-        client = Client()
+        client = QuickClient()
         bus = Bus(client)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):

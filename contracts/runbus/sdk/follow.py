@@ -23,7 +23,7 @@ from runbus.sdk.errors import BusError, BusUnreachableError
 
 HEARTBEAT_S = 1.0
 HEARTBEATS_MISSED_MAX = 2.5
-BUFFER_MAX = 10_000
+BUFFER_MAX = 2_000
 RETRY_WAIT_S = 0.2
 INACTIVE_THRESHOLD_S = 60
 

@@ -260,7 +260,7 @@ def record_of(message: StoredMessage, *, sequence: int | None = None) -> RunReco
         PoisonError: the message cannot be read.
 
     """
-    attributes = envelope.from_stored(message.headers)
+    mark = envelope.mark_of(message.headers)
     try:
         status = codec.decode_status(message.data)
     except codec.BrokenMessageError as error:
@@ -268,10 +268,10 @@ def record_of(message: StoredMessage, *, sequence: int | None = None) -> RunReco
         raise PoisonError(text) from error
     return RunRecord(
         sequence=message.sequence if sequence is None else sequence,
-        event_type=type_token(attributes.type),
-        event_id=attributes.id,
+        event_type=type_token(mark.type),
+        event_id=mark.id,
         status=status,
-        traceparent=attributes.traceparent,
+        traceparent=mark.traceparent,
     )
 
 
@@ -281,6 +281,6 @@ def source_sequence(message: StoredMessage) -> int:
     The bucket's own sequence differs from it on any system but a fresh one. The header is
     `Nats-Stream-Source: <stream> <sequence> <filter> <transform> <subject> ...`.
     """
-    header = envelope.header(message.headers, "Nats-Stream-Source") or ""
+    header = message.headers.get("Nats-Stream-Source") or ""  # the server's own spelling
     tokens = header.split(" ")
     return int(tokens[1]) if len(tokens) > 1 else 0

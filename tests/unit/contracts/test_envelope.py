@@ -13,7 +13,9 @@ from runbus.contracts.envelope import (
     EnvelopeError,
     content_type,
     from_headers,
+    from_stored,
     header,
+    mark_of,
     open_message,
     to_headers,
 )
@@ -177,3 +179,19 @@ def test_a_header_is_found_in_any_case() -> None:
     assert header(headers, "Runbus-Idempotency-Key") == "k"
     assert header(headers, "Runbus-Other") is None
     assert header(None, "Runbus-Other") is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ce-id": "a%20b", "ce-type": "dev.runbus.run.running.v1", "traceparent": "00-1-2-01"},
+        {"ce-id": "a", "ce-type": "t", "ce-traceparent": "00-1-2-01"},
+        {"CE-ID": "a", "Ce-Type": "t", "Traceparent": "00-1-2-01"},
+        {"ce-id": "a", "ce-type": "t", "ce-time": "yesterday"},
+        {},
+    ],
+)
+def test_the_mark_of_an_event_is_what_its_whole_envelope_says(headers: dict[str, str]) -> None:
+    whole, mark = from_stored(headers), mark_of(headers)
+
+    assert (mark.id, mark.type, mark.traceparent) == (whole.id, whole.type, whole.traceparent)
