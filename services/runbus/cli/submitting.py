@@ -21,6 +21,7 @@ from runbus.cli.timeouts import timeout_of
 from runbus.cli.waiting import wait_and_tell
 from runbus.cli.watching import Watching
 from runbus.contracts.replies import SubmitReply
+from runbus.contracts.structure import check, missing_required
 from runbus.contracts.violations import Violation, ViolationCode
 from runbus.sdk.client import VERDICT_TIMEOUT_S, Client
 from runbus.sdk.errors import BusTimeoutError, BusUnreachableError
@@ -83,10 +84,7 @@ class Submitting(Struct, kw_only=True):
         try:
             prepared(document.content)
         except UnusableDocumentError as error:
-            violation = Violation(
-                path="/project", code=ViolationCode.INVALID_VALUE, hint=str(error)
-            )
-            return _refused(document, (violation,))
+            return _refused(document, _why_unusable(document, error))
         name = str(document.content.get("name") or "-")
         if not self.with_verdict:
             sent = await client.send(document.content, key=self.key)
@@ -216,6 +214,19 @@ def _talk(told: Told) -> list[str]:
         lines.append(f"warning: {told.document.place}:")
         lines += violation_lines(told.reply.warnings)
     return lines
+
+
+def _why_unusable(document: Document, error: UnusableDocumentError) -> tuple[Violation, ...]:
+    """Return everything that is wrong with a document that cannot even be sent.
+
+    An image that is missing may come from the operator's defaults.
+    """
+    checked = check(document.content)
+    missing = missing_required(checked.document, checked.violations)
+    found = (*(each for each in missing if each.path != "/image"), *checked.violations)
+    if any(each.path == "/project" for each in found):
+        return found
+    return (Violation(path="/", code=ViolationCode.INVALID_VALUE, hint=str(error)),)
 
 
 def _refused(document: Document, violations: tuple[Violation, ...]) -> Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import tempfile
 from pathlib import Path
@@ -117,6 +118,8 @@ class Up(Struct, frozen=True, kw_only=True):
         self._say("")
         self._say(f"bus         {without_secrets(stack.nats_url)}")
         self._say(f"kubeconfig  {stack.kubeconfig or '(your default)'}")
+        if stack.cluster is not None:
+            self._say(f"kubectl     export KUBECONFIG={shlex.quote(stack.kubectl_kubeconfig)}")
         self._say(f"logs        {stack.logs}")
         self._say("try         runbus submit --watch -f examples/hello.yaml")
         self._say("Ctrl-C stops everything.")
@@ -137,6 +140,7 @@ def _write_ready(path: Path, stack: Stack) -> None:
     content = {
         "nats_url": stack.nats_url,
         "kubeconfig": stack.kubeconfig,
+        "kubectl_kubeconfig": stack.kubectl_kubeconfig,
         "dir": str(stack.folder),
         "logs": str(stack.logs),
         "pid": os.getpid(),

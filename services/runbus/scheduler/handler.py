@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runbus.contracts.events import RunAccepted, RunAdmitted, RunEvent, RunQueued
@@ -21,7 +21,7 @@ from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.runtime.workqueue import WorkQueue
 from runbus.scheduler.decide import admitted, plan, queued
-from runbus.scheduler.model import WAITING_STATES, Books, Limits, Refusal
+from runbus.scheduler.model import WAITING_STATES, Books, InFlight, Limits, Refusal
 
 ROUND = "round"
 AT_ONCE_MAX = 64  # events of a round that are stored at the same time
@@ -41,46 +41,52 @@ class Handler:
         self._clock = clock
         self._log = log
         self._books = Books()
-        self._records: dict[str, RunRecord] = {}
+        self._waiting: dict[str, RunRecord] = {}
+        self._in_flight: dict[str, InFlight] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
     def on_record(self, record: RunRecord) -> None:
         """Take an event of a run into the books."""
         key = _key(record.status)
-        known = self._records.get(key)
+        waiting, in_flight = self._waiting.get(key), self._in_flight.get(key)
+        known = waiting or in_flight
         if known is not None and record.sequence <= known.sequence:
             return
         state = record.status.state
-        if state.is_final:
-            self._records.pop(key, None)
-        else:
-            self._records[key] = record
-        was_in_flight = known is not None and known.status.state not in WAITING_STATES
+        self._waiting.pop(key, None)
+        self._in_flight.pop(key, None)
+        if state in WAITING_STATES:
+            self._waiting[key] = record
+        elif not state.is_final:
+            self._in_flight[key] = InFlight(record.sequence, state, record.status.since)
         self._books.take(key, record.status)
-        if state in WAITING_STATES or (was_in_flight and state.is_final):
+        if state in WAITING_STATES or (in_flight is not None and state.is_final):
             self._queue.add(ROUND)
 
     def by_state(self) -> Mapping[str, int]:
         """Return how many runs are in each state, of those that are not over."""
-        return Counter(record.status.state.value for record in self._all())
+        return Counter(state.value for state, _ in self._all())
 
     def by_reason(self) -> Mapping[str, int]:
         """Return how many runs are queued for each reason."""
-        queued_ones = (each.status for each in self._all() if each.status.state is RunState.QUEUED)
-        return Counter(status.reason for status in queued_ones)
+        waiting = (each.status for each in self._waiting.values())
+        return Counter(status.reason for status in waiting if status.state is RunState.QUEUED)
 
     def oldest_s(self) -> dict[str, float]:
         """Return how long the run that entered a state first has been in it, in seconds."""
         now = self._clock.now()
         oldest: dict[str, float] = {}
-        for record in self._all():
-            state = record.status.state.value
-            stayed_s = (now - record.status.since).total_seconds()
-            oldest[state] = max(stayed_s, oldest.get(state, 0.0))
+        for state, since in self._all():
+            stayed_s = (now - since).total_seconds()
+            oldest[state.value] = max(stayed_s, oldest.get(state.value, 0.0))
         return oldest
 
-    def _all(self) -> Iterable[RunRecord]:
-        return self._records.values()
+    def _all(self) -> Iterable[tuple[RunState, datetime]]:
+        """Yield state and entry of each run that is not over."""
+        for record in self._waiting.values():
+            yield record.status.state, record.status.since
+        for each in self._in_flight.values():
+            yield each.state, each.since
 
     async def round(self, _key: str) -> None:
         """Carry out one round of admission."""
@@ -95,8 +101,8 @@ class Handler:
             self._queue.add(ROUND)
 
     async def _admit(self, key: str) -> None:
-        record = self._records.get(key)
-        if record is None or record.status.state not in WAITING_STATES:
+        record = self._waiting.get(key)
+        if record is None:
             return  # it has ended meanwhile
         status = record.status
         accepted = await self._run_log.event(
@@ -109,8 +115,8 @@ class Handler:
         await self._store(EventType.ADMITTED, event, record)
 
     async def _queue_up(self, refusal: Refusal) -> None:
-        record = self._records.get(refusal.key)
-        if record is not None and record.status.state in WAITING_STATES:
+        record = self._waiting.get(refusal.key)
+        if record is not None:
             event = RunQueued(status=queued(record.status, refusal, self._clock.now()))
             await self._store(EventType.QUEUED, event, record)
 
@@ -129,7 +135,8 @@ class Handler:
 
     def _take_own(self, record: RunRecord) -> None:
         """Take what a publish answered: the feed may have seen the run's end before it."""
-        if _key(record.status) in self._records:
+        key = _key(record.status)
+        if key in self._waiting or key in self._in_flight:
             self.on_record(record)
 
     async def _guarded(self, storing: Coroutine[Any, Any, None], key: str) -> None:
@@ -145,8 +152,8 @@ class Handler:
                 self._put_off(key, UNFORESEEN_AGAIN)
 
     def _put_off(self, key: str, wait: timedelta) -> None:
-        record = self._records.get(key)
-        if record is not None and record.status.state in WAITING_STATES:
+        record = self._waiting.get(key)
+        if record is not None:
             self._books.defer(key, record.status, self._clock.now() + wait)
 
 

@@ -24,6 +24,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     by_project: Mapping[str, int] = {}
 
 
+class InFlight(Struct, frozen=True, gc=False):
+    """What is kept of a run that has been admitted: its event is somebody else's to follow up."""
+
+    sequence: int
+    state: RunState
+    since: datetime
+
+
 class Refusal(Struct, frozen=True):
     """Why a run has to wait."""
 

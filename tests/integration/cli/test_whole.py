@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import Command
+from support.kubectl import Kubectl, needs_kubectl
 from support.ups import Up, a_document, is_there, processes_of, wait_until
 
 pytestmark = [
@@ -67,6 +68,21 @@ async def test_of_several_documents_the_good_are_run_and_the_bad_are_told(up: Up
     assert "stdin, document 2 (line " in done.err
     assert "/imagee: unknown key" in done.err
     assert "did you mean image?" in done.err
+
+
+async def test_a_document_without_a_project_is_told_all_that_is_wrong_with_it(up: Up) -> None:
+    told = await up.command("submit", "-f", "-", "-o", "json", stdin="kind: job\nimagee: x\n")
+
+    assert told.code == 3
+    paths = [each["path"] for each in told.json[0]["violations"]]
+    assert paths == ["/project", "/name", "/imagee"]
+
+
+@needs_kubectl
+async def test_kubectl_reaches_the_cluster_as_it_is_told(up: Up, tmp_path: Path) -> None:
+    nodes = await Kubectl(Path(up.ready["kubectl_kubeconfig"]), tmp_path).run("get", "nodes")
+
+    assert [row[:2] for row in nodes.rows[1:]] == [["local", "Ready"]]
 
 
 async def test_a_stored_request_gets_its_verdict_as_an_event(up: Up) -> None:

@@ -96,6 +96,13 @@ class Stack:
         return self._other_kubeconfig or ""
 
     @property
+    def kubectl_kubeconfig(self) -> str:
+        """The path of the kubeconfig for kubectl, which sends no token over plain HTTP."""
+        if self.cluster is not None:
+            return str(Path(self.cluster.kubeconfig).with_name("kubectl.kubeconfig"))
+        return self.kubeconfig
+
+    @property
     def processes(self) -> list[Process]:
         """Everything that was started, in that order."""
         found: list[Process | None] = [self._nats, self.cluster, *self.services.values()]
