@@ -33,15 +33,23 @@ async def test_a_document_from_stdin_runs_to_its_end_and_its_log_can_be_read(up:
     assert (await up.command("logs", "hello", "--tail", "1")).out == "bye\n"
 
 
-async def test_a_log_is_followed_while_it_is_written(up: Up) -> None:
+async def test_a_log_is_followed_while_it_is_written(up: Up, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    code = (
+        "import pathlib, time; print('hello', flush=True)\n"
+        f"while not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.05)\n"
+        "print('bye')"
+    )
     submitted = await up.command(
-        "submit", "-f", "-", "-o", "name", stdin=a_document("slow", seconds=4)
+        *("submit", "-p", "nlp", "-n", "slow", "-i", "python:3.12", "-o", "name"),
+        *("--", "python", "-c", code),
     )
     async with up.command.started("logs", "-f", submitted.out.strip()) as process:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"hello\n"
         page = (await up.command("get", "slow", "-o", "json")).json
         assert page["state"] == "running"
+        go_on.touch()
         assert await process.stdout.readline() == b"bye\n"
         assert await process.wait() == 0
 
