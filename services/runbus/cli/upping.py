@@ -40,6 +40,7 @@ class Up(Struct, frozen=True, kw_only=True):
     log_dir: Path | None = None
     ready_file: Path | None = None
     cluster_options: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
     quiet: bool = False
 
     async def run(self) -> Exit:
@@ -69,7 +70,7 @@ class Up(Struct, frozen=True, kw_only=True):
         stack = Stack(
             folder,
             defaults=self.defaults,
-            localcluster_options=self.cluster_options,
+            localcluster_options=self.local_options(),
             kubeconfig=self.kubeconfig,
             context=self.context,
             logs=self.log_dir.absolute() if self.log_dir is not None else None,
@@ -99,7 +100,23 @@ class Up(Struct, frozen=True, kw_only=True):
                 if self.ready_file is not None:
                     self.ready_file.unlink(missing_ok=True)
 
+    def local_options(self) -> tuple[str, ...]:
+        """Return the arguments of the local cluster.
+
+        Raises:
+            CliError: there are some, but another cluster was asked for.
+
+        """
+        options = (*self.cluster_options, *(f"--node={each}" for each in self.nodes))
+        if options and (self.kubeconfig is not None or self.context is not None):
+            raise CliError(
+                f"{options[0]} is for the local cluster, but another cluster was asked for",
+                way_out="leave out --node and --cluster-option, or --kubeconfig and --context",
+            )
+        return options
+
     def _check(self) -> None:
+        self.local_options()
         for path in (self.defaults, self.kubeconfig):
             if path is not None and not Path(path).is_file():
                 raise CliError(f"{path}: no such file")

@@ -38,6 +38,14 @@ def up(
             help="An option of the local cluster, such as --cpu=4. Can be repeated.",
         ),
     ] = None,
+    node: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="One more node of the local cluster, such as name=spot-1,cpu=4,memory=8Gi,"
+            "nvidia.com/gpu=2,spot=gke. Can be repeated.",
+        ),
+    ] = None,
     quiet: Annotated[
         bool, Parameter(name=["-q", "--quiet"], negative="", help="Say only what goes wrong.")
     ] = False,
@@ -59,6 +67,7 @@ def up(
             log_dir=log_dir,
             ready_file=ready_file,
             cluster_options=tuple(cluster_option or ()),
+            nodes=tuple(node or ()),
             quiet=quiet,
         ).run()
     )
