@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import signal
 
+import pytest
+
 from runbus.contracts import codec, subjects
 from runbus.contracts.evidence import ContainerEvidence, PodEvidence, RunEvidence
 from runbus.contracts.identity import run_id_from_key
@@ -142,9 +144,12 @@ async def test_watched_events_as_json_lines_are_cloud_events(
     assert "document" in events[0]["data"]
 
 
-async def test_watching_all_shows_the_events_from_now_on(bus: TestBus, command: Command) -> None:
+@pytest.mark.parametrize("every", [(), ("--all",)], ids=["no run", "--all"])
+async def test_watching_all_shows_the_events_from_now_on(
+    bus: TestBus, command: Command, every: tuple[str, ...]
+) -> None:
     await a_running_run(bus)
-    async with command.started("watch", "--all", "-o", "name") as process, asyncio.timeout(20):
+    async with command.started("watch", *every, "-o", "name") as process, asyncio.timeout(20):
         assert process.stdout is not None
         line = b""
         for number in range(100):  # until it listens, what is stored is not "from now on"

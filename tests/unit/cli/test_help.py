@@ -88,7 +88,7 @@ def test_every_command_has_a_help_of_its_own(
         (["lst"], "did you mean `runbus list`?"),
         (["list", "--stat", "x"], "`runbus list --help` explains it"),
         (["get"], "`runbus get --help` explains it"),
-        (["watch"], "watch takes either runs, or --all"),
+        (["watch", "x", "--project", "nlp"], "watch takes either runs, or --all"),
         (["watch", "x", "--all"], "watch takes either runs, or --all"),
         (["list", "--state", "runing"], "did you mean running?"),
         (["list", "--project", "A B"], "cannot be a project"),

@@ -78,7 +78,7 @@ def wide_row(status: RunStatus, now: datetime) -> tuple[str, ...]:
         status.deadline_of or "-",
         str(status.attempt),
         status.user or "-",
-        since(status.accepted_at, now),
+        since(status.accepted_at or status.since, now),
         (pod.node if pod is not None else None) or "-",
         pod.name if pod is not None else "-",
         cells[-1],
