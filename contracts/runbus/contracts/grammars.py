@@ -41,6 +41,10 @@ class Grammar(StrEnum):
     RETRY_CAUSE = "retry_cause"
     NODE_SELECTOR = "node_selector"
     PARAMETERS = "parameters"
+    FUNCTION_REFERENCE = "function_reference"  # hub://[source/]name[:tag]
+    HOST_NAME = "host_name"
+    STREAM_PATH = "stream_path"  # v3io:///container/path
+    V3IO_PATH = "v3io_path"  # relative, or ~ with or without more behind it
 
 
 NAME_CHARACTERS_MAX = 26
@@ -85,3 +89,9 @@ DurationOrInfinite = Annotated[str, _grammar(Grammar.DURATION_OR_INFINITE, minLe
 RetryCause = Annotated[str, _grammar(Grammar.RETRY_CAUSE)]
 NodeSelector = Annotated[dict[str, str], _grammar(Grammar.NODE_SELECTOR)]
 Parameters = Annotated[Any, _grammar(Grammar.PARAMETERS)]
+FunctionReference = Annotated[
+    str, _grammar(Grammar.FUNCTION_REFERENCE, pattern="^hub://[^:]+(:[^:]+)?$")
+]
+HostName = Annotated[str, _grammar(Grammar.HOST_NAME, maxLength=253)]
+StreamPath = Annotated[str, _grammar(Grammar.STREAM_PATH, pattern="^v3io:///[^/]+/.+$")]
+V3ioPath = Annotated[str, _grammar(Grammar.V3IO_PATH, minLength=1)]
