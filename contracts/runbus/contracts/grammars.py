@@ -55,6 +55,18 @@ RUN_NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 ENV_NAME = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
 CONFIG_KEY = r"^[-._a-zA-Z0-9]+$"
+HUB = "hub://"
+FUNCTION_TAG_DEFAULT = "latest"
+
+
+def from_0_to(most: int) -> Meta:
+    """Return the bounds of a whole number, both included."""
+    return Meta(extra={"least": 0, "most": most}, extra_json_schema={"minimum": 0, "maximum": most})
+
+
+def from_1_to(most: int) -> Meta:
+    """Return the bounds of a whole number that is at least one."""
+    return Meta(extra={"least": 1, "most": most}, extra_json_schema={"minimum": 1, "maximum": most})
 
 
 def _grammar(grammar: Grammar, **schema: Any) -> Meta:

@@ -10,6 +10,7 @@ import math
 
 from runbus.contracts.document_kinds import Nuclio, NuclioHttp, NuclioStream, SeekTo
 from runbus.contracts.durations import parse_duration
+from runbus.contracts.locations import V3IO
 from runbus.pod_launcher.manifest.metadata import Manifest
 
 HTTP = "http"
@@ -68,7 +69,7 @@ def _ingresses(http: NuclioHttp) -> Manifest:
 
 def _stream(stream: NuclioStream, name: str) -> Manifest:
     """Return the trigger from a stream; `v3io:///container/path` says which."""
-    container, _, path = stream.path.removeprefix("v3io:///").partition("/")
+    container, _, path = stream.path.removeprefix(V3IO).partition("/")
     return {
         "class": "",
         "kind": "v3ioStream",
@@ -80,7 +81,7 @@ def _stream(stream: NuclioStream, name: str) -> Manifest:
         "explicitAckMode": "disable",
         "attributes": {
             "containerName": container,
-            "streamPath": path,
+            "streamPath": path.strip("/"),
             "consumerGroup": stream.group or _GROUP_DEFAULT,
             "seekTo": (stream.seek_to or SeekTo.LATEST).value,
             **_READING,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runbus.contracts.document import EmptyDir, V3io, Volume
+from runbus.contracts.document_rules import HOME_CONTAINER
+from runbus.contracts.locations import HOME
 from runbus.pod_launcher.manifest.metadata import Manifest
 
 V3IO_DRIVER = "v3io/fuse"
-_USERS = "users"  # the data container in which every user has a folder
-_HOME = "~"
 
 
 def pod_volumes(volumes: Sequence[Volume], user: str | None) -> list[Manifest]:
@@ -43,8 +43,8 @@ def _source(volume: Volume, user: str | None) -> Manifest:
 def _v3io(source: V3io, user: str | None) -> Manifest:
     """Return a flexVolume: the driver reads the access key from the Secret, never from here."""
     container, path = source.container, source.path
-    if path is not None and path.split("/", 1)[0] == _HOME:
-        container, path = _USERS, f"{user or ''}{path.removeprefix(_HOME)}"
+    if path is not None and path.split("/", 1)[0] == HOME:
+        container, path = HOME_CONTAINER, f"{user or ''}{path.removeprefix(HOME)}"
     options = {"container": container, "subPath": path}
     return {
         "driver": V3IO_DRIVER,
