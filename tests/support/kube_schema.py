@@ -96,9 +96,7 @@ def _closed(schema: Any) -> Any:
         return schema
     inner = {key: _closed(value) for key, value in schema.items()}
     if isinstance(schema.get("properties"), dict):
-        inner["properties"] = {
-            name: _closed(each) for name, each in schema["properties"].items()
-        }
+        inner["properties"] = {name: _closed(each) for name, each in schema["properties"].items()}
     keeps_unknown = schema.get("x-kubernetes-preserve-unknown-fields") is True
     is_object = schema.get("type") == "object" or isinstance(schema.get("properties"), dict)
     if is_object and not keeps_unknown:
