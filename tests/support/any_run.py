@@ -67,6 +67,8 @@ _SOURCES: Any = st.sampled_from(
     [
         {"pvc": "claim"},
         {"config_map": "cfg", "items": {"a": "a.txt"}},
+        {"config_map": "cfg"},
+        {"secret": "key", "items": {"b": "x/b"}},
         {"secret": "key"},
         {"empty_dir": {"medium": "Memory", "size": "8Gi"}},
         {"empty_dir": {}},
@@ -151,6 +153,9 @@ _OF_EVERY_KIND = _optional(
     labels=_LABELS,
     annotations=st.just({"example.com/owner": "me"}),
     log_level=st.sampled_from(["error", "debug"]),
+    retry=st.just({"limit": 2, "backoff": "30s", "on": ["infrastructure"]}),
+    ttl_after_finish=st.just("2h"),
+    auto_mount=st.booleans(),
 )
 _MPI = _optional(
     slots_per_worker=_COUNTS,

@@ -72,10 +72,20 @@ def differences(expected: Any, actual: Any, key: str = "", path: str = "$") -> l
 
 def _mapping_differences(expected: Any, actual: Any, path: str) -> list[str]:
     found = [f"{path}.{name}: missing" for name in expected if name not in actual]
-    found += [f"{path}.{name}: {actual[name]!r}" for name in EXACT & (set(actual) - {*expected})]
+    more = {name: value for name, value in actual.items() if name not in expected}
+    found += [f"{path}.{name}: {value!r}" for name, value in more.items() if _decides(name, value)]
     for name in expected.keys() & actual.keys():
         found += differences(expected[name], actual[name], name, f"{path}.{name}")
     return found
+
+
+def _decides(name: str, value: Any) -> bool:
+    """Say whether a field decides where or what runs, or one in it does."""
+    if name in EXACT:
+        return True
+    if isinstance(value, dict):
+        return any(_decides(str(key), inner) for key, inner in value.items())
+    return isinstance(value, list) and any(_decides("", inner) for inner in value)
 
 
 def _by_identity(objects: list[Any]) -> dict[tuple[str, str, str], Any]:

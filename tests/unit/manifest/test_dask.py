@@ -130,3 +130,8 @@ def test_pods_in_deployments_have_no_restart_policy_of_their_own() -> None:
 def test_the_schedulers_service_finds_the_scheduler_of_this_cluster() -> None:
     selector = spec_of()["scheduler"]["service"]["selector"]
     assert selector == {"dask.org/cluster-name": NAME, "dask.org/component": "scheduler"}
+
+
+def test_nothing_is_labelled_for_kueue_which_would_gate_each_pod_by_itself() -> None:
+    for each in objects_of("dask", queue={"system": "kueue", "name": "team"}):
+        assert "kueue.x-k8s.io/queue-name" not in each["metadata"]["labels"]

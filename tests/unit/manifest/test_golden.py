@@ -89,6 +89,7 @@ def test_the_strict_check_looks_into_custom_objects(name: str) -> None:
 CHANGES = [
     ({"spec": {"nodeSelector": {"a": "b"}}}, {"spec": {}}),
     ({"spec": {}}, {"spec": {"tolerations": []}}),
+    ({"driver": {}}, {"driver": {"template": {"spec": {"containers": [{"command": ["x"]}]}}}}),
     ({"a": {"args": ["1", "2"]}}, {"a": {"args": ["2", "1"]}}),
     ({"env": [{"name": "A"}]}, {"env": [{"name": "A"}, {"name": "RUNBUS_NAME"}]}),
     ({"env": [{"name": "A"}, {"name": "B"}]}, {"env": [{"name": "B"}, {"name": "A"}]}),

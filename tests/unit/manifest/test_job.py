@@ -42,6 +42,20 @@ def test_labels_say_whose_pod_it_is_and_the_users_stand_beside() -> None:
     }
 
 
+QUEUES = [
+    ({"system": "kueue", "name": "team"}, "team"),
+    ({"system": "kueue"}, "default"),
+    ({"system": "runbus", "name": "team"}, None),
+]
+
+
+@pytest.mark.parametrize(("queue", "label"), QUEUES)
+def test_a_pod_is_labelled_for_kueue_where_kueue_decides(
+    queue: dict[str, Any], label: str | None
+) -> None:
+    assert a_pod_of(queue=queue)["metadata"]["labels"].get("kueue.x-k8s.io/queue-name") == label
+
+
 def test_no_label_of_a_user_can_replace_one_of_the_run() -> None:
     labels = {"runbus.dev/run-id": "another", "app.kubernetes.io/managed-by": "me"}
     found = a_pod_of(labels=labels)["metadata"]["labels"]

@@ -108,6 +108,11 @@ def test_a_gpu_has_a_field_and_what_has_none_goes_into_the_pod_template() -> Non
     }
 
 
+def test_without_a_gpu_another_device_takes_its_field() -> None:
+    found = driver_of({"limits": {"example.com/fpga": 1}})
+    assert found == {"gpu": {"name": "example.com/fpga", "quantity": 1}}
+
+
 def test_this_very_node_stands_in_the_pod_template() -> None:
     assert spec_of(node_name="n")["executor"]["template"] == {"spec": {"nodeName": "n"}}
 

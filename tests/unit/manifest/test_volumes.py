@@ -62,6 +62,12 @@ def test_a_v3io_volume_takes_its_key_from_a_secret_and_the_home_is_the_users(
     assert found == {"name": "lake", "flexVolume": flex_volume}
 
 
+def test_without_a_user_the_home_is_nobodys_and_never_all_of_them() -> None:
+    volume = {"name": "lake", "mount": "/v3io", "v3io": {"path": "~/x", "secret": "key"}}
+    (found,) = a_pod_of(volumes=[volume])["spec"]["volumes"]
+    assert found["flexVolume"]["options"] == {"container": "users", "subPath": "~/x"}
+
+
 READ_ONLY: list[tuple[dict[str, Any], str]] = [
     ({"pvc": "p"}, "persistentVolumeClaim"),
     ({"v3io": {"container": "c", "secret": "s"}}, "flexVolume"),

@@ -7,8 +7,9 @@ can be read. It must not know other kinds. Worked example: the golden objects, 0
 
 from __future__ import annotations
 
-from runbus.contracts.document import RunDocument
+from runbus.contracts.document import Resources, RunDocument
 from runbus.contracts.document_kinds import Spark, SparkType
+from runbus.contracts.document_rules import GPU_TYPE_DEFAULT
 from runbus.contracts.placement import Platform
 from runbus.contracts.states import Role
 from runbus.pod_launcher.manifest.container import (
@@ -31,6 +32,7 @@ from runbus.pod_launcher.manifest.pods import placed_role, placement, security_c
 from runbus.pod_launcher.manifest.spark_resources import (
     OVERHEAD_PERCENT_JVM,
     OVERHEAD_PERCENT_OTHER,
+    device_of,
     other_resources,
     role_resources,
 )
@@ -115,9 +117,11 @@ def _role(document: RunDocument, attempt: Attempt, role: Role, platform: Platfor
     own = placed_role(document, role, platform)
     blocks = resource_requirements(own.resources)
     requests, limits = blocks.get("requests", {}), blocks.get("limits", {})
+    device = device_of(limits, _gpu_type(own.resources))
+    overhead_percent = _overhead_percent(document.spark or Spark())
     return without_empty(
         {
-            **role_resources(requests, limits, _overhead_percent(document.spark or Spark())),
+            **role_resources(requests, limits, device, overhead_percent),
             "serviceAccount": own.service_account,
             "priorityClassName": own.priority_class,
             **template_metadata(own, attempt, role),
@@ -127,9 +131,14 @@ def _role(document: RunDocument, attempt: Attempt, role: Role, platform: Platfor
             "podSecurityContext": security_context(own.security_context),
             "terminationGracePeriodSeconds": grace_s(own),
             **placement(own),
-            "template": _template(own, role, other_resources(requests, limits)),
+            "template": _template(own, role, other_resources(requests, limits, device)),
         }
     )
+
+
+def _gpu_type(resources: Resources | None) -> str | None:
+    gpus = resources.gpus if resources is not None else None
+    return (gpus.type or GPU_TYPE_DEFAULT) if gpus is not None else None
 
 
 def _overhead_percent(spark: Spark) -> int | None:

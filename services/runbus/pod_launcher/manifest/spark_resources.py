@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from runbus.contracts.names import is_extended_resource
 from runbus.contracts.quantities import parse_quantity
 from runbus.pod_launcher.manifest.metadata import Manifest
 
@@ -23,31 +22,42 @@ OVERHEAD_PERCENT_OTHER = 40  # Python and R: what runs beside the virtual machin
 Amounts = Mapping[str, str]
 
 
-def role_resources(requests: Amounts, limits: Amounts, overhead_percent: int | None) -> Manifest:
+def role_resources(
+    requests: Amounts, limits: Amounts, device: str | None, overhead_percent: int | None
+) -> Manifest:
     """Return the fields of a driver or executor that say what it gets.
 
     Args:
         requests: as Kubernetes has them, a device in both alike.
         limits: likewise.
+        device: the one that Spark has a field for.
         overhead_percent: what Spark adds to the heap; None where the user's own conf says it.
 
     """
     return {
         **_cores(requests.get("cpu"), limits.get("cpu")),
         **_memory(requests.get("memory"), limits.get("memory"), overhead_percent),
-        **_gpu(limits),
+        **_gpu(device, limits),
     }
 
 
-def other_resources(requests: Amounts, limits: Amounts) -> dict[str, dict[str, str]]:
+def other_resources(
+    requests: Amounts, limits: Amounts, device: str | None
+) -> dict[str, dict[str, str]]:
     """Return what Spark has no field for: disk, huge pages, further devices."""
-    known = {"cpu", "memory", _gpu_name(limits)}
+    known = {"cpu", "memory", device}
     blocks = {"requests": requests, "limits": limits}
     left = {
         block: {name: amount for name, amount in amounts.items() if name not in known}
         for block, amounts in blocks.items()
     }
     return {block: amounts for block, amounts in left.items() if amounts}
+
+
+def device_of(limits: Amounts, gpu: str | None) -> str | None:
+    """Return the one device that Spark has a field for: the GPU, else the first one."""
+    devices = [name for name in limits if "/" in name and parse_quantity(limits[name])]
+    return gpu if gpu in devices else next(iter(devices), None)
 
 
 def spark_memory(mebibytes: int) -> str:
@@ -77,14 +87,7 @@ def _memory(request: str | None, limit: str | None, overhead_percent: int | None
     return {"memory": spark_memory(max(1, heap_mi)), "memoryLimit": limit}
 
 
-def _gpu(limits: Amounts) -> Manifest:
-    name = _gpu_name(limits)
-    if name is None:
+def _gpu(device: str | None, limits: Amounts) -> Manifest:
+    if device is None:
         return {}
-    return {"gpu": {"name": name, "quantity": int(parse_quantity(limits[name]))}}
-
-
-def _gpu_name(limits: Amounts) -> str | None:
-    """Return the last device: GPUs stand behind what is among the limits themselves."""
-    devices = [name for name in limits if "/" in name and is_extended_resource(name)]
-    return devices[-1] if devices else None
+    return {"gpu": {"name": device, "quantity": int(parse_quantity(limits[device]))}}

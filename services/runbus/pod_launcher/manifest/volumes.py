@@ -44,7 +44,8 @@ def _v3io(source: V3io, user: str | None) -> Manifest:
     """Return a flexVolume: the driver reads the access key from the Secret, never from here."""
     container, path = source.container, source.path
     if path is not None and path.split("/", 1)[0] == HOME:
-        container, path = HOME_CONTAINER, f"{user or ''}{path.removeprefix(HOME)}"
+        # Without a user it stays as it is and is not found: all homes would be mounted instead.
+        container, path = HOME_CONTAINER, f"{user or HOME}{path.removeprefix(HOME)}"
     options = {"container": container, "subPath": path}
     return {
         "driver": V3IO_DRIVER,
