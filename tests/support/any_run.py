@@ -21,6 +21,7 @@ ROLES = {
     "spark": ("driver", "executor"),
     "dask": ("scheduler", "worker", "runner"),
 }
+FUNCTIONS = ("nuclio", "serving")
 Raw = dict[str, Any]
 
 PLATFORM: Raw = {
@@ -162,11 +163,14 @@ _MPI = _optional(
     args=st.just(["--allow-run-as-root"]),
     clean_pod_policy=st.sampled_from(["All", "Running", "None"]),
 )
-_SPARK = _optional(
-    type=st.sampled_from(["Python", "Scala", "Java", "R"]),
-    main_class=st.just("com.example.Main"),
+_SPARK_PROGRAMS: Any = st.sampled_from(
+    [{}, {"type": "Python"}, {"type": "R"}]
+    + [{"type": each, "main_class": "com.example.Main"} for each in ("Scala", "Java")]
+)
+_SPARK_CONFS = _optional(
     conf=st.sampled_from([{"a.b": "1"}, {"spark.driver.memoryOverhead": "1g"}]),
 )
+_SPARK = st.builds(lambda program, conf: {**program, **conf}, _SPARK_PROGRAMS, _SPARK_CONFS)
 _DASK = _optional(
     mode=st.sampled_from(["cluster", "job"]), nthreads=_COUNTS, idle_timeout=_DURATIONS
 )
@@ -196,16 +200,39 @@ def any_run(draw: st.DrawFn, kind: str) -> Raw:
         "name": draw(_NAMES),
         "kind": kind,
         "image": "registry.example.com/nlp/finetune:3",
-        **draw(_scaling(kind)),
         **draw(_section(kind)),
     }
     document.setdefault("command", "python")
-    if kind in ROLES:
-        of_each = dict.fromkeys(ROLES[kind], _OF_A_ROLE)
-        document["roles"] = draw(st.fixed_dictionaries({}, optional=of_each))
+    document.update(draw(_scaling(kind, document)))
+    roles = _roles_of(kind, document)
+    if roles:
+        document["roles"] = draw(
+            st.fixed_dictionaries({}, optional=dict.fromkeys(roles, _OF_A_ROLE))
+        )
     if kind in ("job", "mpijob", "spark") and draw(st.booleans()):
         document["queue"] = {"system": "kueue", "name": "team"}
-    return _without(document, _NOT_IN_DASK) if kind == "dask" else document
+    kept = {key: each for key, each in document.items() if key not in _unfit(kind, document)}
+    return _without(kept, _NOT_IN_DASK) if kind == "dask" else kept
+
+
+def _roles_of(kind: str, document: Raw) -> tuple[str, ...]:
+    roles = ROLES.get(kind, ())
+    return tuple(each for each in roles if each != "runner" or is_dask_job(document))
+
+
+def is_dask_job(document: Raw) -> bool:
+    """Say whether a document asks for a dask cluster that ends with its program."""
+    return bool(document.get("dask", {}).get("mode") == "job")
+
+
+def _unfit(kind: str, document: Raw) -> set[str]:
+    """Return the settings that a kind cannot have."""
+    if kind in FUNCTIONS:
+        return {"command", "args", "workdir", "state_thresholds", "termination_grace_period"}
+    if kind == "spark":
+        return {"resources"}
+    is_cluster = kind == "dask" and not is_dask_job(document)
+    return {"state_thresholds"} if is_cluster else set()
 
 
 def _without(value: Any, keys: frozenset[str]) -> Any:
@@ -215,14 +242,16 @@ def _without(value: Any, keys: frozenset[str]) -> Any:
 
 
 @st.composite
-def _scaling(draw: st.DrawFn, kind: str) -> Raw:
-    if kind == "job":
+def _scaling(draw: st.DrawFn, kind: str, document: Raw) -> Raw:
+    stream = document.get("nuclio", {}).get("v3io_stream", {})
+    if kind == "job" or "shards" in stream:
         return {}
-    if kind == "mpijob" or draw(st.booleans()):
+    if kind == "mpijob" or stream or draw(st.booleans()):
         return {"replicas": draw(_COUNTS)}
     least = draw(st.integers(0, 5))
-    found: Raw = {"min_replicas": least, "max_replicas": least + draw(st.integers(0, 5)) or 1}
-    if kind in ("nuclio", "serving") and draw(st.booleans()):
+    found: Raw = {"min_replicas": least, "max_replicas": max(1, least + draw(st.integers(0, 5)))}
+    asks_for_cpu = "cpu" in document.get("resources", {}).get("requests", {})
+    if kind in FUNCTIONS and asks_for_cpu and draw(st.booleans()):
         found["target_cpu"] = 60
     return found
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from runbus.contracts.document import RunDocument
 from runbus.contracts.placement import Platform
 from runbus.pod_launcher.manifest import render
-from support.any_run import KINDS, PLATFORM, ROLES, any_run
+from support.any_run import KINDS, PLATFORM, ROLES, any_run, is_dask_job
 from support.kube_schema import schema_errors
 
 RUN_ID = "zzzzzzzzzzz9"
@@ -113,8 +113,7 @@ def test_every_pod_has_the_labels_by_which_it_is_found(kind: str, data: st.DataO
             }.items()
         )
         assert labels.items() >= raw.get("labels", {}).items()
-    is_without_runner = raw.get("dask", {}).get("mode", "cluster") == "cluster"
-    expected = set(ROLES.get(kind, ("main",))) - ({"runner"} if is_without_runner else set())
+    expected = set(ROLES.get(kind, ("main",))) - (set() if is_dask_job(raw) else {"runner"})
     assert {role for role, _, _ in pods} == expected
 
 
