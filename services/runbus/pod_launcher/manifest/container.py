@@ -80,7 +80,11 @@ def pull_policy(document: RunDocument) -> str | None:
 
 def without_empty(fields: Manifest) -> Manifest:
     """Return the fields that say something; what is left out, the API server fills in."""
-    return {key: value for key, value in fields.items() if value not in (None, [], {})}
+    return {
+        key: value
+        for key, value in fields.items()
+        if value or (value is not None and not isinstance(value, list | dict))
+    }
 
 
 def environment(document: RunDocument, attempt: Attempt, role: Role) -> list[Manifest]:
