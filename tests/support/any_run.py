@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 
 from support.full_documents import ENV, NODE_AFFINITY, POD_AFFINITY, POD_ANTI_AFFINITY
 
-# The Dask operator's CRDs are older than these two fields and would prune them.
-_NOT_IN_DASK = frozenset({"matchLabelKeys", "mismatchLabelKeys"})
-
 KINDS = ("job", "mpijob", "spark", "dask", "nuclio", "serving")
 ROLES = {
     "mpijob": ("launcher", "worker"),
@@ -211,8 +208,7 @@ def any_run(draw: st.DrawFn, kind: str) -> Raw:
         )
     if kind in ("job", "mpijob", "spark") and draw(st.booleans()):
         document["queue"] = {"system": "kueue", "name": "team"}
-    kept = {key: each for key, each in document.items() if key not in _unfit(kind, document)}
-    return _without(kept, _NOT_IN_DASK) if kind == "dask" else kept
+    return {key: each for key, each in document.items() if key not in _unfit(kind, document)}
 
 
 def _roles_of(kind: str, document: Raw) -> tuple[str, ...]:
@@ -233,12 +229,6 @@ def _unfit(kind: str, document: Raw) -> set[str]:
         return {"resources"}
     is_cluster = kind == "dask" and not is_dask_job(document)
     return {"state_thresholds"} if is_cluster else set()
-
-
-def _without(value: Any, keys: frozenset[str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _without(each, keys) for key, each in value.items() if key not in keys}
-    return [_without(each, keys) for each in value] if isinstance(value, list) else value
 
 
 @st.composite

@@ -135,3 +135,37 @@ def test_the_schedulers_service_finds_the_scheduler_of_this_cluster() -> None:
 def test_nothing_is_labelled_for_kueue_which_would_gate_each_pod_by_itself() -> None:
     for each in objects_of("dask", queue={"system": "kueue", "name": "team"}):
         assert "kueue.x-k8s.io/queue-name" not in each["metadata"]["labels"]
+
+
+def test_label_keys_become_requirements_since_the_operators_definitions_would_prune_them() -> None:
+    term = {
+        "topologyKey": "zone",
+        "labelSelector": {"matchLabels": {"a": "b"}},
+        "matchLabelKeys": ["runbus.dev/role", "dask.org/component", "not-there"],
+        "mismatchLabelKeys": ["runbus.dev/run-id"],
+    }
+    affinity = {
+        "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]},
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "podAffinityTerm": {"topologyKey": "z", "matchLabelKeys": ["team"]}}
+            ]
+        },
+    }
+    found = spec_of(affinity=affinity, labels={"team": "nlp"})["worker"]["spec"]["affinity"]
+    expressions = [
+        {"key": "runbus.dev/role", "operator": "In", "values": ["worker"]},
+        {"key": "dask.org/component", "operator": "In", "values": ["worker"]},
+        {"key": "runbus.dev/run-id", "operator": "NotIn", "values": [RUN_ID]},
+    ]
+    (required,) = found["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert required == {
+        "topologyKey": "zone",
+        "labelSelector": {"matchLabels": {"a": "b"}, "matchExpressions": expressions},
+    }
+    (one,) = found["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    team = {"key": "team", "operator": "In", "values": ["nlp"]}
+    assert one["podAffinityTerm"] == {
+        "topologyKey": "z",
+        "labelSelector": {"matchExpressions": [team]},
+    }

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import re
 
+from msgspec.structs import replace
+
 from runbus.contracts.document import RunDocument
 from runbus.contracts.document_kinds import Dask, DaskMode
 from runbus.contracts.durations import parse_duration
@@ -21,7 +23,8 @@ from runbus.pod_launcher.manifest.container import (
     resource_requirements,
     role_container,
 )
-from runbus.pod_launcher.manifest.metadata import Attempt, Manifest, metadata, name_of
+from runbus.pod_launcher.manifest.label_keys import without_label_keys
+from runbus.pod_launcher.manifest.metadata import Attempt, Manifest, metadata, name_of, run_labels
 from runbus.pod_launcher.manifest.pods import NEVER, placed_role, pod_template
 
 _API_VERSION = "kubernetes.dask.org/v1"
@@ -29,6 +32,7 @@ _COMM, _COMM_PORT = "tcp-comm", 8786
 _DASHBOARD, _DASHBOARD_PORT = "http-dashboard", 8787
 _SCHEDULER_ARGS = ("dask-scheduler", "--host", "0.0.0.0")  # noqa: S104 (in its own pod)
 _WORKER_ARGS = ("dask-worker", "--name", "$(DASK_WORKER_NAME)")
+_CLUSTER_LABEL, _COMPONENT_LABEL = "dask.org/cluster-name", "dask.org/component"
 _BINARY = re.compile(r"\+?[0-9.]+[KMGTPE]i")
 
 
@@ -99,8 +103,20 @@ def _cluster_spec(
     }
 
 
+def _own(document: RunDocument, attempt: Attempt, role: Role, platform: Platform) -> RunDocument:
+    """Return the settings of a role; the operator's definitions do not know label keys."""
+    own = placed_role(document, role, platform)
+    cluster = name_of(document, attempt)
+    pod_labels = {
+        **run_labels(own, attempt, role),
+        _CLUSTER_LABEL: cluster,
+        _COMPONENT_LABEL: "job-runner" if role is Role.RUNNER else role.value,
+    }
+    return replace(own, affinity=without_label_keys(own.affinity, pod_labels))
+
+
 def _scheduler(document: RunDocument, attempt: Attempt, platform: Platform) -> Manifest:
-    own = placed_role(document, Role.SCHEDULER, platform)
+    own = _own(document, attempt, Role.SCHEDULER, platform)
     container = role_container(own, attempt, Role.SCHEDULER, name="scheduler", args=_SCHEDULER_ARGS)
     container["ports"] = [
         {"name": _COMM, "containerPort": _COMM_PORT, "protocol": "TCP"},
@@ -124,7 +140,7 @@ def _service(cluster: str) -> Manifest:
     ports = ((_COMM, _COMM_PORT), (_DASHBOARD, _DASHBOARD_PORT))
     return {
         "type": "ClusterIP",
-        "selector": {"dask.org/cluster-name": cluster, "dask.org/component": "scheduler"},
+        "selector": {_CLUSTER_LABEL: cluster, _COMPONENT_LABEL: Role.SCHEDULER.value},
         "ports": [
             {"name": name, "protocol": "TCP", "port": port, "targetPort": name}
             for name, port in ports
@@ -134,7 +150,7 @@ def _service(cluster: str) -> Manifest:
 
 def _worker(document: RunDocument, attempt: Attempt, platform: Platform, dask: Dask) -> Manifest:
     """Return the workers; Dask is told of threads and memory, which it may not see by itself."""
-    own = placed_role(document, Role.WORKER, platform)
+    own = _own(document, attempt, Role.WORKER, platform)
     args = [*_WORKER_ARGS]
     if dask.nthreads is not None:
         args += ["--nthreads", str(dask.nthreads)]
@@ -146,6 +162,6 @@ def _worker(document: RunDocument, attempt: Attempt, platform: Platform, dask: D
 
 
 def _runner(document: RunDocument, attempt: Attempt, platform: Platform) -> Manifest:
-    own = placed_role(document, Role.RUNNER, platform)
+    own = _own(document, attempt, Role.RUNNER, platform)
     container = main_container(own, attempt, Role.RUNNER)
     return pod_template(own, attempt, Role.RUNNER, container, restart_policy=NEVER)
