@@ -54,7 +54,59 @@ MANY: dict[str, Any] = {
     "retry": {"limit": 2, "backoff": "30s", "on": ["infrastructure", "image_pull_backoff"]},
     "labels": {"team": "nlp"},
 }
-DOCUMENTS: Mapping[str, dict[str, Any]] = {"job": LEAST, "job_many_settings": MANY}
+DISTRIBUTED: dict[str, Any] = {
+    "project": "nlp",
+    "name": "finetune",
+    "image": "registry.example.com/nlp/finetune:3",
+    "env": MANY["env"],
+    "volumes": MANY["volumes"],
+    "priority_class": "high",
+}
+SMALL: dict[str, Any] = {"requests": {"cpu": "500m", "memory": "1Gi"}}
+FUNCTION: dict[str, Any] = {
+    **DISTRIBUTED,
+    "min_replicas": 1,
+    "max_replicas": 4,
+    "resources": MANY["resources"],
+    "nuclio": {"handler": "main:handler", "runtime": "python:3.11", "http": {"workers": 8}},
+}
+STREAM: dict[str, Any] = {"path": "v3io:///projects/iot/events", "shards": 3}
+DOCUMENTS: Mapping[str, dict[str, Any]] = {
+    "job": LEAST,
+    "job_many_settings": MANY,
+    "mpijob": {
+        **DISTRIBUTED,
+        "kind": "mpijob",
+        "command": "python",
+        "args": ["train.py"],
+        "replicas": 4,
+        "resources": MANY["resources"],
+        "roles": {"launcher": {"resources": SMALL}},
+    },
+    "spark": {
+        **DISTRIBUTED,
+        "kind": "spark",
+        "command": "local:///opt/app/agg.py",
+        "replicas": 3,
+        "spark": {"version": "3.5.6", "conf": {"spark.sql.shuffle.partitions": "64"}},
+        "roles": {"driver": {"resources": SMALL}, "executor": {"resources": SMALL}},
+    },
+    "dask": {
+        **DISTRIBUTED,
+        "kind": "dask",
+        "min_replicas": 1,
+        "max_replicas": 4,
+        "resources": MANY["resources"],
+        "roles": {"scheduler": {"resources": SMALL}},
+        "dask": {"nthreads": 2, "idle_timeout": "30m"},
+    },
+    "nuclio": {**FUNCTION, "kind": "nuclio"},
+    "serving": {
+        **FUNCTION,
+        "kind": "serving",
+        "nuclio": {**FUNCTION["nuclio"], "v3io_stream": STREAM},
+    },
+}
 
 
 async def run(setting: Setting) -> Outcome:
@@ -94,5 +146,6 @@ def _one(body: bytes, own_id: str, defaults: Defaults, now: datetime) -> None:
         attempt=1,
         shard=shard_of(own_id),
         namespace=resolved.namespace,
+        platform=resolved.platform,
     )
     msgspec.json.encode(objects[0])

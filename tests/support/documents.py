@@ -7,6 +7,7 @@ there. `effective()` is the same as a Struct, without any defaults, as if settin
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from runbus.contracts.document import RunDocument
+from runbus.contracts.placement import Platform
 from runbus.pod_launcher.manifest import Manifest, render
 
 RUN_ID = "0f3a9c1d7b52"
@@ -45,6 +47,21 @@ def rendered(document: RunDocument, *, attempt: int = 1, namespace: str = "nlp")
 def a_pod_of(**settings: Any) -> Any:
     """Return the pod of a job with these settings, to be looked into."""
     return rendered(effective(**settings))
+
+
+def objects_of(
+    kind: str, *, order: int = 0, platform: Mapping[str, Any] | None = None, **settings: Any
+) -> list[Any]:
+    """Return the objects of a document of a kind with these settings, to be looked into."""
+    return render(
+        effective(kind=kind, **settings),
+        run_id=RUN_ID,
+        attempt=1,
+        shard="2a",
+        namespace="nlp",
+        platform=msgspec.convert(platform or {}, Platform),
+        order=order,
+    )
 
 
 def data_folder(name: str) -> Path:

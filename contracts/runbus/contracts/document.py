@@ -12,44 +12,74 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from runbus.contracts.document_kinds import REPLICAS_MAX, Dask, Mpi, Nuclio, Spark
+from runbus.contracts.document_pod import (
+    EmptyDir,
+    EnvFrom,
+    EnvVariable,
+    Gpus,
+    KeyReference,
+    Resources,
+    SecurityContext,
+    V3io,
+    Volume,
+)
 from runbus.contracts.grammars import (
     AbsolutePath,
     AnnotationKey,
-    ConfigKey,
     Duration,
     DurationOrInfinite,
-    EnvName,
-    FieldPath,
-    GpuType,
+    FunctionReference,
     Image,
     LabelKey,
     LabelValue,
-    Medium,
-    MountPath,
     NodeSelector,
     ObjectName,
     Parameters,
     Project,
-    Quantity,
-    RelativePath,
-    ResourceName,
     RetryCause,
     RunName,
     Text,
-    VolumeName,
+    from_0_to,
+    from_1_to,
 )
 from runbus.contracts.placement import Affinity, Toleration
 from runbus.contracts.states import Kind
 
+# The one door to the Structs of a document; those of its parts stand in modules of their own.
+__all__ = [
+    "DOCUMENT_BYTES_MAX",
+    "PARAMETERS_BYTES_MAX",
+    "RETRIES_MAX",
+    "Dask",
+    "EmptyDir",
+    "EnvFrom",
+    "EnvVariable",
+    "Gpus",
+    "ImagePullPolicy",
+    "KeyReference",
+    "LogLevel",
+    "Mpi",
+    "Nuclio",
+    "PreemptionMode",
+    "Queue",
+    "QueueSystem",
+    "Resources",
+    "Retry",
+    "RoleSettings",
+    "Roles",
+    "RunDocument",
+    "SecurityContext",
+    "Spark",
+    "StateThresholds",
+    "V3io",
+    "Volume",
+]
+
 DOCUMENT_BYTES_MAX = 512 * 1024
 PARAMETERS_BYTES_MAX = 96 * 1024
 RETRIES_MAX = 100
-GPUS_MAX = 1024
-ID_MAX = 2**31 - 1  # of users and groups, as Kubernetes has it
-
-
-def _from_0_to(most: int) -> Meta:
-    return Meta(extra={"least": 0, "most": most}, extra_json_schema={"minimum": 0, "maximum": most})
+TARGET_CPU_MAX = 1000
 
 
 class LogLevel(StrEnum):
@@ -93,88 +123,16 @@ class PreemptionMode(StrEnum):
         return cls.UNKNOWN
 
 
-class KeyReference(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One key of a Secret or ConfigMap."""
+class QueueSystem(StrEnum):
+    """Who decides when a run may start."""
 
-    name: Annotated[ObjectName, Meta(description="the Secret's or ConfigMap's name")]
-    key: Annotated[ConfigKey, Meta(description="the key in it")]
+    RUNBUS = "runbus"
+    KUEUE = "kueue"
+    UNKNOWN = "unknown"
 
-
-class EnvVariable(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One environment variable; exactly one source besides the name."""
-
-    name: Annotated[EnvName, Meta(description="the variable's name")]
-    value: Annotated[
-        str | None,
-        Meta(description="the value itself; numbers and booleans in quotes", extra={"null": False}),
-    ] = None
-    secret: Annotated[KeyReference | None, Meta(description="a key of a Secret")] = None
-    config_map: Annotated[KeyReference | None, Meta(description="a key of a ConfigMap")] = None
-    field: Annotated[FieldPath | None, Meta(description="a field of the pod")] = None
-
-
-class EnvFrom(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All keys of a Secret or ConfigMap as variables; exactly one of the two."""
-
-    secret: Annotated[ObjectName | None, Meta(description="the Secret's name")] = None
-    config_map: Annotated[ObjectName | None, Meta(description="the ConfigMap's name")] = None
-
-
-class Gpus(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """GPUs of the main container, requested and limited alike."""
-
-    type: Annotated[GpuType | None, Meta(description="default nvidia.com/gpu")] = None
-    count: Annotated[
-        int | None, _from_0_to(GPUS_MAX), Meta(description="0 removes an inherited GPU")
-    ] = None
-
-
-class Resources(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the main container asks for and may use; `{}` opts out of defaults."""
-
-    requests: Annotated[
-        dict[ResourceName, Quantity] | None, Meta(description="kept free for it, by resource")
-    ] = None
-    limits: Annotated[
-        dict[ResourceName, Quantity] | None, Meta(description="the most it may use, by resource")
-    ] = None
-    gpus: Annotated[Gpus | None, Meta(description="GPUs")] = None
-
-
-class EmptyDir(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A folder that lives as long as the pod."""
-
-    medium: Annotated[Medium | None, Meta(description="Memory, or left out: the node's disk")] = (
-        None
-    )
-    size: Annotated[Quantity | None, Meta(description="the most it may hold")] = None
-
-
-class Volume(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One volume and where it is mounted; exactly one source."""
-
-    name: Annotated[VolumeName, Meta(description="unique in the run")]
-    mount: Annotated[MountPath, Meta(description="where the main container sees it")]
-    pvc: Annotated[ObjectName | None, Meta(description="a PersistentVolumeClaim's name")] = None
-    config_map: Annotated[ObjectName | None, Meta(description="a ConfigMap's name")] = None
-    secret: Annotated[ObjectName | None, Meta(description="a Secret's name")] = None
-    empty_dir: Annotated[EmptyDir | None, Meta(description="a fresh folder")] = None
-    sub_path: Annotated[RelativePath | None, Meta(description="mount only this part")] = None
-    read_only: Annotated[bool | None, Meta(description="default false")] = None
-    items: Annotated[
-        dict[ConfigKey, RelativePath] | None,
-        Meta(description="only these keys of a ConfigMap or Secret, each as a file"),
-    ] = None
-
-
-class SecurityContext(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """As whom the pod runs."""
-
-    run_as_user: Annotated[int | None, _from_0_to(ID_MAX), Meta(description="user id")] = None
-    run_as_group: Annotated[int | None, _from_0_to(ID_MAX), Meta(description="group id")] = None
-    fs_group: Annotated[
-        int | None, _from_0_to(ID_MAX), Meta(description="group id that owns the volumes")
-    ] = None
+    @classmethod
+    def _missing_(cls, value: object) -> QueueSystem:
+        return cls.UNKNOWN
 
 
 _LIMIT = {"null": False}
@@ -217,7 +175,7 @@ class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     limit: Annotated[
         int | None,
-        _from_0_to(RETRIES_MAX),
+        from_0_to(RETRIES_MAX),
         Meta(description="retries after the first attempt"),
     ] = None
     backoff: Annotated[Duration | None, Meta(description="before the second; doubles")] = None
@@ -226,6 +184,47 @@ class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         tuple[RetryCause, ...] | None,
         Meta(description="classes (user, infrastructure), states or reasons"),
     ] = None
+
+
+class Queue(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a run waits until it may start."""
+
+    name: Annotated[
+        ObjectName | None, Meta(description="the queue; with kueue: the LocalQueue")
+    ] = None
+    system: Annotated[
+        QueueSystem | None, Meta(description="who admits it: runbus (default) or kueue")
+    ] = None
+
+
+class RoleSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of one role of a distributed run, merged over the run's own as one more level."""
+
+    env: Annotated[
+        tuple[EnvVariable, ...] | None, Meta(description="variables; merged by name")
+    ] = None
+    resources: Annotated[Resources | None, Meta(description="of the role's container")] = None
+    preemption_mode: Annotated[PreemptionMode | None, Meta(description="spot nodes or not")] = None
+    priority_class: Annotated[ObjectName | None, Meta(description="a PriorityClass")] = None
+    node_selector: Annotated[
+        NodeSelector | None,
+        Meta(description="labels of the node; an empty value cancels an inherited key"),
+    ] = None
+    tolerations: Annotated[tuple[Toleration, ...] | None, Meta(description="Kubernetes' own")] = (
+        None
+    )
+    affinity: Annotated[Affinity | None, Meta(description="Kubernetes' own")] = None
+
+
+class Roles(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings by role; each kind has roles of its own."""
+
+    launcher: Annotated[RoleSettings | None, Meta(description="mpijob")] = None
+    worker: Annotated[RoleSettings | None, Meta(description="mpijob, dask")] = None
+    driver: Annotated[RoleSettings | None, Meta(description="spark")] = None
+    executor: Annotated[RoleSettings | None, Meta(description="spark")] = None
+    scheduler: Annotated[RoleSettings | None, Meta(description="dask")] = None
+    runner: Annotated[RoleSettings | None, Meta(description="dask, mode job")] = None
 
 
 class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -237,6 +236,10 @@ class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     )
     user: Annotated[Text | None, Meta(description="who asked; default: the client")] = None
     kind: Annotated[Kind | None, Meta(description="what sort of run; required")] = None
+    function: Annotated[
+        FunctionReference | None,
+        Meta(description="a function of the catalogue; the rest of the document overrides it"),
+    ] = None
     image: Annotated[Image | None, Meta(description="the image; required after defaults")] = None
     command: Annotated[
         str | tuple[str, ...] | None,
@@ -265,6 +268,26 @@ class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     image_pull_secret: Annotated[
         ObjectName | None, Meta(description="a Secret with the registry's credentials")
     ] = None
+    replicas: Annotated[
+        int | None,
+        from_0_to(REPLICAS_MAX),
+        Meta(description="workers (mpijob, dask), executors (spark), replicas (nuclio, serving)"),
+    ] = None
+    min_replicas: Annotated[
+        int | None,
+        from_0_to(REPLICAS_MAX),
+        Meta(
+            description="the least of a range: dask, spark, nuclio and serving scale by themselves"
+        ),
+    ] = None
+    max_replicas: Annotated[
+        int | None, from_1_to(REPLICAS_MAX), Meta(description="the most of a range")
+    ] = None
+    target_cpu: Annotated[
+        int | None,
+        from_1_to(TARGET_CPU_MAX),
+        Meta(description="percent of the CPU request to scale by; nuclio and serving"),
+    ] = None
     resources: Annotated[Resources | None, Meta(description="of the main container")] = None
     volumes: Annotated[tuple[Volume, ...] | None, Meta(description="merged by name")] = None
     auto_mount: Annotated[
@@ -290,6 +313,7 @@ class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
         StateThresholds | None, Meta(description="limits on states; merged by key")
     ] = None
     retry: Annotated[Retry | None, Meta(description="further attempts; merged by key")] = None
+    queue: Annotated[Queue | None, Meta(description="where the run waits; merged by key")] = None
     ttl_after_finish: Annotated[
         DurationOrInfinite | None, Meta(description="how long finished objects stay")
     ] = None
@@ -302,25 +326,13 @@ class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     log_level: Annotated[
         LogLevel | None, Meta(description="reaches the code as RUNBUS_LOG_LEVEL")
     ] = None
-
-
-AVAILABLE_KINDS = (Kind.JOB,)
-
-# Settings that the document will have, by the Struct that they belong to: asking for one is
-# answered with "not available yet", never with "unknown key".
-LATER_SETTINGS: dict[type[Struct], dict[str, str]] = {
-    RunDocument: {
-        "function": "functions from the catalogue",
-        "replicas": "several workers",
-        "min_replicas": "autoscaling",
-        "max_replicas": "autoscaling",
-        "target_cpu": "autoscaling",
-        "queue": "queues",
-        "roles": "settings by role",
-        "mpi": "kind mpijob",
-        "spark": "kind spark",
-        "dask": "kind dask",
-        "nuclio": "kind nuclio",
-    },
-    Volume: {"v3io": "v3io volumes", "host_path": "folders of the node"},
-}
+    roles: Annotated[
+        Roles | None,
+        Meta(description="distributed kinds: settings by role; merged by role and key"),
+    ] = None
+    mpi: Annotated[Mpi | None, Meta(description="kind mpijob; merged by key")] = None
+    spark: Annotated[Spark | None, Meta(description="kind spark; merged by key")] = None
+    dask: Annotated[Dask | None, Meta(description="kind dask; merged by key")] = None
+    nuclio: Annotated[
+        Nuclio | None, Meta(description="kinds nuclio and serving; merged by key")
+    ] = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from runbus.contracts.document import RunDocument
+from runbus.contracts.placement import Platform
 from runbus.contracts.states import EventType
 from runbus.contracts.status import RunStatus
 from runbus.contracts.violations import Violation
@@ -34,6 +35,9 @@ class RunAccepted(RunEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The document is valid, and resolved: defaults are merged in."""
 
     document: Annotated[RunDocument, Meta(description="the effective document")]
+    platform: Annotated[
+        Platform, Meta(description="spot nodes and GPU tolerations when it was accepted")
+    ] = Platform()
     document_hash: Annotated[str, Meta(description="SHA-256 of the document as submitted")] = ""
     idempotency_key: str | None = None
     warnings: tuple[Violation, ...] = ()
@@ -65,6 +69,9 @@ class RunAdmitted(RunEvent, frozen=True, kw_only=True, omit_defaults=True):
     """An attempt may be created now; its number is fixed here."""
 
     document: Annotated[RunDocument, Meta(description="the effective document")]
+    platform: Annotated[
+        Platform, Meta(description="spot nodes and GPU tolerations when it was accepted")
+    ] = Platform()
 
 
 class RunLaunched(RunEvent, frozen=True, kw_only=True, omit_defaults=True):

@@ -41,6 +41,10 @@ class Grammar(StrEnum):
     RETRY_CAUSE = "retry_cause"
     NODE_SELECTOR = "node_selector"
     PARAMETERS = "parameters"
+    FUNCTION_REFERENCE = "function_reference"  # hub://[source/]name[:tag]
+    HOST_NAME = "host_name"
+    STREAM_PATH = "stream_path"  # v3io:///container/path
+    V3IO_PATH = "v3io_path"  # relative, or ~ with or without more behind it
 
 
 NAME_CHARACTERS_MAX = 26
@@ -51,6 +55,18 @@ RUN_NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 ENV_NAME = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
 CONFIG_KEY = r"^[-._a-zA-Z0-9]+$"
+HUB = "hub://"
+FUNCTION_TAG_DEFAULT = "latest"
+
+
+def from_0_to(most: int) -> Meta:
+    """Return the bounds of a whole number, both included."""
+    return Meta(extra={"least": 0, "most": most}, extra_json_schema={"minimum": 0, "maximum": most})
+
+
+def from_1_to(most: int) -> Meta:
+    """Return the bounds of a whole number that is at least one."""
+    return Meta(extra={"least": 1, "most": most}, extra_json_schema={"minimum": 1, "maximum": most})
 
 
 def _grammar(grammar: Grammar, **schema: Any) -> Meta:
@@ -85,3 +101,9 @@ DurationOrInfinite = Annotated[str, _grammar(Grammar.DURATION_OR_INFINITE, minLe
 RetryCause = Annotated[str, _grammar(Grammar.RETRY_CAUSE)]
 NodeSelector = Annotated[dict[str, str], _grammar(Grammar.NODE_SELECTOR)]
 Parameters = Annotated[Any, _grammar(Grammar.PARAMETERS)]
+FunctionReference = Annotated[
+    str, _grammar(Grammar.FUNCTION_REFERENCE, pattern="^hub://[^:]+(:[^:]+)?$")
+]
+HostName = Annotated[str, _grammar(Grammar.HOST_NAME, maxLength=253)]
+StreamPath = Annotated[str, _grammar(Grammar.STREAM_PATH, pattern="^v3io:///[^/]+/.+$")]
+V3ioPath = Annotated[str, _grammar(Grammar.V3IO_PATH, minLength=1)]

@@ -16,3 +16,7 @@ MANAGER = "runbus"
 STATE_THRESHOLDS_ANNOTATION = "runbus.dev/state-thresholds"
 # The only one of runbus' own that a document may hold: which run it repeats, `<project>/<run id>`.
 RERUN_OF_ANNOTATION = "runbus.dev/rerun-of"
+# On functions that stay: the stream sequence of the accepted event of the run that wrote last.
+ORDER_ANNOTATION = "runbus.dev/order"
+
+KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"

@@ -189,3 +189,23 @@ class Affinity(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="ca
     node_affinity: Annotated[NodeAffinity | None, Meta(description="to nodes")] = None
     pod_affinity: Annotated[PodAffinity | None, Meta(description="to pods")] = None
     pod_anti_affinity: Annotated[PodAffinity | None, Meta(description="away from pods")] = None
+
+
+class SpotNodes(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How nodes that can be reclaimed are told from others: labels, and taints tolerated."""
+
+    node_selector: Annotated[
+        dict[LabelKey, LabelValue], Meta(description="a spot node has any of these labels")
+    ] = {}
+    tolerations: Annotated[
+        tuple[Toleration, ...], Meta(description="of the taints that spot nodes have")
+    ] = ()
+
+
+class Platform(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the operator says of the cluster's nodes; a run keeps what it was accepted with."""
+
+    preemptible_nodes: SpotNodes = SpotNodes()
+    gpu_tolerations: Annotated[
+        tuple[Toleration, ...], Meta(description="on each pod that asks for a GPU, in every mode")
+    ] = ()

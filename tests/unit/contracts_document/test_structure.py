@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from runbus.contracts.document import AVAILABLE_KINDS, LATER_SETTINGS, RunDocument
-from runbus.contracts.states import Kind
+from runbus.contracts.document import RunDocument
 from runbus.contracts.structure import REQUIRED, check, missing_required
 from runbus.contracts.violations import NOT_SHOWN, Violation, ViolationCode
 from support.whole_document import WHOLE
@@ -28,7 +27,7 @@ def test_a_document_with_every_setting_is_right_and_stays_as_it_is() -> None:
 
 
 def test_the_example_covers_every_setting() -> None:
-    assert set(WHOLE) == set(RunDocument.__struct_fields__)
+    assert {*WHOLE, "replicas"} == set(RunDocument.__struct_fields__)
 
 
 # One form for each meaning: what is given, and the settings that come out.
@@ -38,6 +37,7 @@ NORMAL_FORMS: list[tuple[Raw, Raw]] = [
     ({"labels": {"a": None}, "env": [{"name": "A", "value": "", "field": None}]},
      {"labels": {}, "env": [{"name": "A", "value": ""}]}),
     ({"command": "python -m x"}, {"command": ["python -m x"]}),
+    ({"replicas": 0, "min_replicas": None}, {"replicas": 0}),
     ({"command": []}, {"command": []}),
     ({"resources": {}}, {"resources": {}}),
     ({"resources": {"gpus": {"count": 0}}}, {"resources": {"gpus": {"count": 0}}}),
@@ -107,31 +107,15 @@ def test_required_settings_are_told_unless_a_violation_speaks_of_them_already() 
     assert missing_required(check(WHOLE).document) == ()
 
 
-LATER_KINDS = [each.value for each in Kind if each not in (*AVAILABLE_KINDS, Kind.UNKNOWN)]
-
-
-@pytest.mark.parametrize("kind", LATER_KINDS)
-def test_a_known_kind_that_is_not_built_yet_says_so(kind: str) -> None:
-    (found,) = check({"kind": kind}).violations
-    assert (found.path, found.code, found.given) == ("/kind", "not_available", kind)
-    assert found.allowed == ["job"]
-    assert "kind job is" in (found.hint or "")
-
-
-@pytest.mark.parametrize("key", LATER_SETTINGS[RunDocument])
-def test_a_known_setting_that_is_not_built_yet_says_so(key: str) -> None:
-    (found,) = check({key: {"any": "thing"}}).violations
-    assert (found.path, found.code) == (f"/{key}", "not_available")
-    assert f"leave {key} out" in (found.hint or "")
-
-
-@pytest.mark.parametrize("key", ["v3io", "host_path"])
-def test_a_volume_source_that_is_not_built_yet_is_no_missing_source(key: str) -> None:
-    (found,) = check({"volumes": [{"name": "a", "mount": "/a", key: "/x"}]}).violations
-    assert (found.path, found.code) == (f"/volumes/0/{key}", "not_available")
+def _v3io(**more: object) -> Raw:
+    return {"volumes": [{"name": "a", "mount": "/a", "v3io": {"container": "c", **more}}]}
 
 
 SECRETS: list[tuple[Raw, str]] = [
+    (_v3io(access_key="hunter2"), "hunter2"),
+    (_v3io(accessKey="hunter2", secret="s"), "hunter2"),
+    (_v3io(secret={"name": "hunter2"}), "hunter2"),
+    ({"nuclio": {"v3io_stream": {"path": "v3io:///a/b", "password": "hunter2"}}}, "hunter2"),
     ({"env": [{"name": "API_TOKEN", "value": 271828}]}, "271828"),
     ({"env": [{"name": "A", "secret": "hunter2"}]}, "hunter2"),
     ({"env": [{"name": "DB_PASSWORD", "valeu": "hunter2"}]}, "hunter2"),

@@ -42,6 +42,20 @@ def test_labels_say_whose_pod_it_is_and_the_users_stand_beside() -> None:
     }
 
 
+QUEUES = [
+    ({"system": "kueue", "name": "team"}, "team"),
+    ({"system": "kueue"}, "default"),
+    ({"system": "runbus", "name": "team"}, None),
+]
+
+
+@pytest.mark.parametrize(("queue", "label"), QUEUES)
+def test_a_pod_is_labelled_for_kueue_where_kueue_decides(
+    queue: dict[str, Any], label: str | None
+) -> None:
+    assert a_pod_of(queue=queue)["metadata"]["labels"].get("kueue.x-k8s.io/queue-name") == label
+
+
 def test_no_label_of_a_user_can_replace_one_of_the_run() -> None:
     labels = {"runbus.dev/run-id": "another", "app.kubernetes.io/managed-by": "me"}
     found = a_pod_of(labels=labels)["metadata"]["labels"]
@@ -147,11 +161,8 @@ def test_an_object_is_plain_json_as_it_goes_over_the_wire() -> None:
     assert msgspec.json.decode(msgspec.json.encode(pod)) == pod
 
 
-LATER = [*(each for each in Kind if each is not Kind.JOB), None]
-
-
-@pytest.mark.parametrize("kind", LATER)
-def test_a_kind_that_is_not_available_yet_is_named(kind: Kind | None) -> None:
+@pytest.mark.parametrize("kind", [Kind.UNKNOWN, None])
+def test_a_kind_that_this_release_does_not_know_is_named(kind: Kind | None) -> None:
     document = effective(kind=None if kind is None else kind.value)
     with pytest.raises(UnavailableKindError, match="none" if kind is None else kind.value):
         render(document, run_id=RUN_ID, attempt=1, shard="2a", namespace="nlp")

@@ -25,6 +25,7 @@ VOLUMES: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"empty_dir": {"medium": "Memory", "size": "8Gi"}},
         {"emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}},
     ),
+    ({"host_path": "/mnt/x"}, {"hostPath": {"path": "/mnt/x"}}),
 ]
 
 
@@ -35,6 +36,51 @@ def test_each_source_of_a_volume_has_its_shape(
     spec = a_pod_of(volumes=[{"name": "v", "mount": "/v", **source}])["spec"]
     assert spec["volumes"] == [{"name": "v", **expected}]
     assert spec["containers"][0]["volumeMounts"] == [{"name": "v", "mountPath": "/v"}]
+
+
+V3IO: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"container": "projects", "path": "nlp/a"}, {"container": "projects", "subPath": "nlp/a"}),
+    ({"container": "bigdata"}, {"container": "bigdata"}),
+    ({"path": "~"}, {"container": "users", "subPath": "ada"}),
+    ({"path": "~/notebooks"}, {"container": "users", "subPath": "ada/notebooks"}),
+    ({"container": "users", "path": "~/x"}, {"container": "users", "subPath": "ada/x"}),
+    ({"container": "projects", "path": "a/~"}, {"container": "projects", "subPath": "a/~"}),
+]
+
+
+@pytest.mark.parametrize(("source", "options"), V3IO)
+def test_a_v3io_volume_takes_its_key_from_a_secret_and_the_home_is_the_users(
+    source: dict[str, Any], options: dict[str, str]
+) -> None:
+    volume = {"name": "lake", "mount": "/v3io", "v3io": {**source, "secret": "v3io-key"}}
+    (found,) = a_pod_of(user="ada", volumes=[volume])["spec"]["volumes"]
+    flex_volume = {
+        "driver": "v3io/fuse",
+        "options": options,
+        "secretRef": {"name": "v3io-key"},
+    }
+    assert found == {"name": "lake", "flexVolume": flex_volume}
+
+
+def test_without_a_user_the_home_is_nobodys_and_never_all_of_them() -> None:
+    volume = {"name": "lake", "mount": "/v3io", "v3io": {"path": "~/x", "secret": "key"}}
+    (found,) = a_pod_of(volumes=[volume])["spec"]["volumes"]
+    assert found["flexVolume"]["options"] == {"container": "users", "subPath": "~/x"}
+
+
+READ_ONLY: list[tuple[dict[str, Any], str]] = [
+    ({"pvc": "p"}, "persistentVolumeClaim"),
+    ({"v3io": {"container": "c", "secret": "s"}}, "flexVolume"),
+]
+
+
+@pytest.mark.parametrize(("source", "field"), READ_ONLY)
+def test_what_is_read_only_is_so_at_its_source_too_where_that_can_be_said(
+    source: dict[str, Any], field: str
+) -> None:
+    volume = {"name": "v", "mount": "/v", "read_only": True, **source}
+    (found,) = a_pod_of(volumes=[volume])["spec"]["volumes"]
+    assert found[field]["readOnly"] is True
 
 
 def test_a_mount_can_be_part_of_a_volume_and_read_only() -> None:

@@ -1,4 +1,4 @@
-"""The main container: program, variables, resources, mounts.
+"""The container of a role: program, variables, resources, mounts.
 
 It must not know the pod around it, nor kinds: every kind has such a container somewhere.
 Source of the system variables and their order: the page on settings, section 3.
@@ -19,37 +19,75 @@ from runbus.contracts.document import (
 from runbus.contracts.document_rules import GPU_TYPE_DEFAULT
 from runbus.contracts.names import is_extended_resource
 from runbus.contracts.parameters import filled, parameters_json
+from runbus.contracts.states import Role
 from runbus.pod_launcher.manifest.metadata import Attempt, Manifest
 from runbus.pod_launcher.manifest.volumes import volume_mounts
 
 MAIN = "main"
 
 
-def main_container(document: RunDocument, attempt: Attempt) -> Manifest:
-    """Return the container that the run's state is read from."""
-    policy = document.image_pull_policy
+def main_container(document: RunDocument, attempt: Attempt, role: Role) -> Manifest:
+    """Return the container that runs the user's program."""
+    return role_container(
+        document, attempt, role, command=program(document), args=arguments(document)
+    )
+
+
+def role_container(
+    document: RunDocument,
+    attempt: Attempt,
+    role: Role,
+    *,
+    name: str = MAIN,
+    command: Sequence[str] = (),
+    args: Sequence[str] = (),
+) -> Manifest:
+    """Return the container that a role's state is read from, with what it is to run."""
     return without_empty(
         {
-            "name": MAIN,
+            "name": name,
             "image": document.image,
-            "imagePullPolicy": policy.value if policy is not None else None,
-            "command": _command(document.command),
-            "args": filled(document.args or (), document.parameters),
+            "imagePullPolicy": pull_policy(document),
+            "command": list(command),
+            "args": list(args),
             "workingDir": document.workdir,
-            "env": environment(document, attempt),
-            "envFrom": [_env_from(each) for each in document.env_from or ()],
+            "env": environment(document, attempt, role),
+            "envFrom": bulk_environment(document),
             "resources": resource_requirements(document.resources),
             "volumeMounts": volume_mounts(document.volumes or ()),
         }
     )
 
 
+def program(document: RunDocument) -> list[str]:
+    """Return the container command as a list: one text is one element, never split."""
+    command = document.command
+    if command is None:
+        return []
+    return [command] if isinstance(command, str) else list(command)
+
+
+def arguments(document: RunDocument) -> list[str]:
+    """Return the arguments with the parameters filled in."""
+    return filled(document.args or (), document.parameters)
+
+
+def pull_policy(document: RunDocument) -> str | None:
+    """Return when a node fetches the image, in Kubernetes' word."""
+    policy = document.image_pull_policy
+    return policy.value if policy is not None else None
+
+
 def without_empty(fields: Manifest) -> Manifest:
     """Return the fields that say something; what is left out, the API server fills in."""
-    return {key: value for key, value in fields.items() if value not in (None, [], {})}
+    return {
+        key: value
+        for key, value in fields.items()
+        if value or (value is not None and not isinstance(value, list | dict))
+    }
 
 
-def environment(document: RunDocument, attempt: Attempt) -> list[Manifest]:
+def environment(document: RunDocument, attempt: Attempt, role: Role) -> list[Manifest]:
     """Return system variables, then the user's in their order.
 
     A name stands once. Where the user gives a system variable's name, the user's stands alone:
@@ -57,14 +95,21 @@ def environment(document: RunDocument, attempt: Attempt) -> list[Manifest]:
     """
     own = {each.name: _variable(each) for each in document.env or ()}
     system = _system_variables(document, attempt)
+    if role is not Role.MAIN:
+        system["RUNBUS_ROLE"] = role.value
     before: list[Manifest] = [
         {"name": name, "value": value} for name, value in system.items() if name not in own
     ]
     return [*before, *own.values()]
 
 
-def resource_requirements(resources: Resources | None) -> Manifest:
-    """Return requests and limits; a device, which cannot be shared, stands in both alike."""
+def bulk_environment(document: RunDocument) -> list[Manifest]:
+    """Return the Secrets and ConfigMaps of which every key is a variable."""
+    return [_env_from(each) for each in document.env_from or ()]
+
+
+def resource_requirements(resources: Resources | None) -> dict[str, dict[str, str]]:
+    """Return requests and limits as texts; a device, which is never shared, stands in both."""
     if resources is None:
         return {}
     requests = {name: str(amount) for name, amount in (resources.requests or {}).items()}
@@ -74,14 +119,8 @@ def resource_requirements(resources: Resources | None) -> Manifest:
         limits[gpus.type or GPU_TYPE_DEFAULT] = str(gpus.count)
     for name in [each for each in (*limits, *requests) if is_extended_resource(each)]:
         limits[name] = requests[name] = limits.get(name) or requests[name]
-    return without_empty({"requests": requests, "limits": limits})
-
-
-def _command(command: str | Sequence[str] | None) -> list[str]:
-    """Return the container command as a list: one text is one element, never split."""
-    if command is None:
-        return []
-    return [command] if isinstance(command, str) else list(command)
+    blocks = {"requests": requests, "limits": limits}
+    return {name: block for name, block in blocks.items() if block}
 
 
 def _system_variables(document: RunDocument, attempt: Attempt) -> dict[str, str]:
