@@ -24,7 +24,7 @@ def asked_for(
 
     Without origins, the whole document.
     """
-    settings: dict[str, Any] = msgspec.to_builtins(document)
+    settings: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
     if origins is None:
         return settings
     own = {key: _own(f"/{key}", value, origins) for key, value in settings.items()}
