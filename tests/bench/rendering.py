@@ -94,5 +94,6 @@ def _one(body: bytes, own_id: str, defaults: Defaults, now: datetime) -> None:
         attempt=1,
         shard=shard_of(own_id),
         namespace=resolved.namespace,
+        platform=resolved.platform,
     )
     msgspec.json.encode(objects[0])

@@ -11,22 +11,20 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from runbus.contracts.grammars import AbsolutePath, Duration, HostName, StreamPath, Text, VolumeName
+from runbus.contracts.grammars import (
+    AbsolutePath,
+    Duration,
+    HostName,
+    StreamPath,
+    Text,
+    VolumeName,
+    from_1_to,
+)
 
 REPLICAS_MAX = 10_000
 SLOTS_MAX = 1024
 THREADS_MAX = 1024
 WORKERS_MAX = 10_000
-
-
-def from_0_to(most: int) -> Meta:
-    """Return the bounds of a whole number, both included."""
-    return Meta(extra={"least": 0, "most": most}, extra_json_schema={"minimum": 0, "maximum": most})
-
-
-def from_1_to(most: int) -> Meta:
-    """Return the bounds of a whole number that is at least one."""
-    return Meta(extra={"least": 1, "most": most}, extra_json_schema={"minimum": 1, "maximum": most})
 
 
 class CleanPodPolicy(StrEnum):

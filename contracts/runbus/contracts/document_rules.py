@@ -13,7 +13,6 @@ from typing import Any
 from msgspec import Struct
 
 from runbus.contracts.document import (
-    AVAILABLE_KINDS,
     EnvFrom,
     EnvVariable,
     Resources,
@@ -28,7 +27,6 @@ from runbus.contracts.labels import MANAGED_BY, PREFIX, RERUN_OF_ANNOTATION
 from runbus.contracts.names import is_extended_resource
 from runbus.contracts.placement_rules import PLACEMENT_RULES
 from runbus.contracts.quantities import parse_quantity
-from runbus.contracts.states import Kind
 from runbus.contracts.violations import ViolationCode, pointer, shortened
 
 Given = Mapping[Any, Any]
@@ -164,21 +162,10 @@ def _state_thresholds(given: Given, cleaned: dict[str, Any], path: str, findings
 
 
 def _run_document(given: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
-    _kind_is_available(cleaned, path, findings)
     _volumes_differ(given.get("volumes"), f"{path}/volumes", findings)
     for key in ("labels", "annotations"):
         _none_reserved(cleaned.get(key, {}), f"{path}/{key}", findings)
     _annotations_fit(cleaned.get("annotations", {}), f"{path}/annotations", findings)
-
-
-def _kind_is_available(cleaned: dict[str, Any], path: str, findings: Findings) -> None:
-    kind = cleaned.get("kind")
-    available = [each.value for each in AVAILABLE_KINDS]
-    if kind is not None and Kind(kind) not in AVAILABLE_KINDS:
-        hint = f"kind {kind} is not available in this release; kind {' or '.join(available)} is"
-        code = ViolationCode.NOT_AVAILABLE
-        findings.add(f"{path}/kind", code, kind, allowed=available, hint=hint)
-        del cleaned["kind"]
 
 
 def _volumes_differ(given: object, path: str, findings: Findings) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct, inspect
 
-from runbus.contracts.document import LATER_SETTINGS, EnvVariable, KeyReference
+from runbus.contracts.document import EnvVariable, KeyReference
 from runbus.contracts.document_findings import LIST, MAPPING, TEXT, Findings, did_you_mean
 from runbus.contracts.document_parameters import parameters_check
 from runbus.contracts.document_rules import rule_of
@@ -72,7 +72,7 @@ def _entries_check(
     """Return the check of a mapping's keys, each with its value."""
     checks = {field.encode_name: _check_for(field.type) for field in info.fields}
     refuses_null = {field.encode_name for field in info.fields if not _may_be_null(field.type)}
-    unknown = _unknown_key_check(tuple(checks), LATER_SETTINGS.get(struct, {}))
+    unknown = _unknown_key_check(tuple(checks))
 
     def check(given: dict[Any, Any], path: str, findings: Findings) -> dict[str, Any]:
         cleaned: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def _entries_check(
                 break
             check_value = checks.get(key)
             if check_value is None:
-                unknown(key, value, path, findings)
+                unknown(key, path, findings)
             elif value is not None:
                 found = check_value(value, f"{path}/{key}", findings)
                 if found is not BAD:
@@ -123,22 +123,19 @@ def _hiding_credentials(check: Check) -> Check:
 
 
 def _unknown_key_check(
-    known: tuple[str, ...], later: dict[str, str]
-) -> Callable[[object, object, str, Findings], None]:
+    known: tuple[str, ...],
+) -> Callable[[object, str, Findings], None]:
     allowed = sorted(known)
 
-    def check(key: object, value: object, path: str, findings: Findings) -> None:
+    def check(key: object, path: str, findings: Findings) -> None:
         if findings.is_full:  # the nearest known key is dear to find
             return
         place = pointer(path, key)
-        if not isinstance(key, str):
-            findings.wrong_type(place, key, "a key that is text", "put the key in quotes")
-        elif key not in later:
-            hint = did_you_mean(key, (*known, *later))
+        if isinstance(key, str):
+            hint = did_you_mean(key, known)
             findings.add(place, ViolationCode.UNKNOWN_KEY, key, allowed=allowed, hint=hint)
-        elif value is not None:
-            hint = f"{later[key]}: not available in this release; leave {key} out"
-            findings.add(place, ViolationCode.NOT_AVAILABLE, key, allowed=allowed, hint=hint)
+        else:
+            findings.wrong_type(place, key, "a key that is text", "put the key in quotes")
 
     return check
 

@@ -57,6 +57,16 @@ ENV_NAME = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
 CONFIG_KEY = r"^[-._a-zA-Z0-9]+$"
 
 
+def from_0_to(most: int) -> Meta:
+    """Return the bounds of a whole number, both included."""
+    return Meta(extra={"least": 0, "most": most}, extra_json_schema={"minimum": 0, "maximum": most})
+
+
+def from_1_to(most: int) -> Meta:
+    """Return the bounds of a whole number that is at least one."""
+    return Meta(extra={"least": 1, "most": most}, extra_json_schema={"minimum": 1, "maximum": most})
+
+
 def _grammar(grammar: Grammar, **schema: Any) -> Meta:
     return Meta(extra={"grammar": grammar}, extra_json_schema=schema or None)
 

@@ -49,6 +49,7 @@ def render_files(
                     attempt=attempt,
                     shard=shard_of(run_id),
                     namespace=found.namespace,
+                    platform=found.platform,
                 )
                 continue
             violations = found.violations

@@ -93,6 +93,7 @@ class Handler:
             attempt=status.attempt,
             shard=status.shard,
             namespace=status.namespace,
+            platform=event.platform,
         )
 
     async def _launch(

@@ -105,7 +105,11 @@ class Handler:
         if not isinstance(accepted, RunAccepted):
             text = f"run {status.run_id} has no accepted event to take its document from"
             raise RetryableError(text, delay_s=5.0)
-        event = RunAdmitted(status=admitted(status, self._clock.now()), document=accepted.document)
+        event = RunAdmitted(
+            status=admitted(status, self._clock.now()),
+            document=accepted.document,
+            platform=accepted.platform,
+        )
         await self._store(EventType.ADMITTED, event, record)
 
     async def _queue_up(self, refusal: Refusal) -> None:

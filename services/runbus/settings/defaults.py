@@ -18,7 +18,7 @@ from runbus.contracts.document_findings import Findings
 from runbus.contracts.document_scalars import is_bad
 from runbus.contracts.document_shape import check_of
 from runbus.contracts.grammars import ObjectName, Project
-from runbus.contracts.placement import Toleration
+from runbus.contracts.placement import Platform, Toleration
 from runbus.contracts.violations import Violation, ViolationCode, pointer
 from runbus.settings.merge import merge
 from runbus.settings.merged_checks import GPU_COUNT_PATH, InForce, violations_of, volume_positions
@@ -81,13 +81,12 @@ _LATER_IN_LIMITS = dict.fromkeys(("gpus", "cpu", "memory"), "limits on resources
 class Defaults(Struct, frozen=True, kw_only=True):
     """The operator's settings, checked; without a file, none.
 
-    `service` is the service level in the normal form of `contracts.structure`;
-    `gpu_tolerations` are Kubernetes' own mappings.
+    `service` is the service level in the normal form of `contracts.structure`.
     """
 
     service: Mapping[str, Any] = {}
     allowed_priority_classes: tuple[str, ...] = ()
-    gpu_tolerations: tuple[Mapping[str, Any], ...] = ()
+    platform: Platform = Platform()
     namespaces: dict[str, str] = {}
     limits: Limits = Limits()
     projects: dict[str, ProjectSettings] = {}
@@ -135,7 +134,7 @@ def defaults_of(raw: object) -> Defaults | Refused:
     defaults = Defaults(
         service=cleaned.get("defaults", {}),
         allowed_priority_classes=file.allowed_priority_classes or (),
-        gpu_tolerations=tuple(cleaned.get("gpu_tolerations", ())),
+        platform=Platform(gpu_tolerations=file.gpu_tolerations or ()),
         namespaces=file.namespaces or {},
         limits=file.limits or Limits(),
         projects=file.projects or {},

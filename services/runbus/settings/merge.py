@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from runbus.contracts.violations import pointer
 from runbus.settings.model import Level
 
 Settings = Mapping[str, Any]
 Origins = dict[str, Level]
+Parts = dict[str, Any]
+
+
+class _Rule(Struct, frozen=True):
+    """How a setting of two levels becomes one, and by which pointers its parts go."""
+
+    merge: Callable[[Any, Any, str, Level, Origins], Any]
+    parts: Callable[[Any, str], Parts]
 
 
 def merge(levels: Sequence[tuple[Level, Settings]]) -> tuple[dict[str, Any], Origins]:
@@ -22,53 +32,56 @@ def merge(levels: Sequence[tuple[Level, Settings]]) -> tuple[dict[str, Any], Ori
     merged: dict[str, Any] = {}
     origins: Origins = {}
     for level, settings in levels:
-        for key, value in settings.items():
-            rule = _RULES.get(key)
-            path = f"/{key}"
-            if rule is None:
-                merged[key] = value
-                origins[path] = level
-            else:
-                merged[key] = rule(merged.get(key), value, path, level, origins)
+        _merge_into(merged, settings, _RULES, "", level, origins)
     return merged, origins
 
 
-def parts(settings: Settings) -> dict[str, Any]:
+def parts(settings: Settings) -> Parts:
     """Return settings by the pointers at which they are merged: as a whole, by key, or by name.
 
     The pointers are those of `Origins`.
     """
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        path = f"/{key}"
-        rule = _RULES.get(key)
-        if rule is _by_key:
-            found.update({pointer(path, each): value[each] for each in value})
-        elif rule is _by_name:
-            found.update({pointer(path, entry["name"]): entry for entry in value})
-        elif rule is _resources and value:
-            for block, entries in value.items():
-                found.update({pointer(f"{path}/{block}", each): entries[each] for each in entries})
+    return _parts_of(settings, _RULES, "")
+
+
+def _merge_into(
+    merged: dict[str, Any],
+    own: Settings,
+    rules: Mapping[str, _Rule],
+    at: str,
+    level: Level,
+    origins: Origins,
+) -> None:
+    for key, value in own.items():
+        rule, path = rules.get(key), f"{at}/{key}"
+        if rule is None:
+            merged[key] = value
+            origins[path] = level
         else:
-            found[path] = value
+            merged[key] = rule.merge(merged.get(key), value, path, level, origins)
+
+
+def _parts_of(settings: Settings, rules: Mapping[str, _Rule], at: str) -> Parts:
+    found: Parts = {}
+    for key, value in settings.items():
+        rule, path = rules.get(key), f"{at}/{key}"
+        found.update({path: value} if rule is None else rule.parts(value, path))
     return found
 
 
-def _by_key(
-    below: Mapping[str, Any] | None, own: Mapping[str, Any], path: str, level: Level, at: Origins
-) -> dict[str, Any]:
+def _by_key(below: Settings | None, own: Settings, path: str, level: Level, at: Origins) -> Any:
     for key in own:
         at[pointer(path, key)] = level
     return {**below, **own} if below else dict(own)
 
 
+def _parts_by_key(value: Settings, path: str) -> Parts:
+    return {pointer(path, key): each for key, each in value.items()}
+
+
 def _by_name(
-    below: Sequence[Mapping[str, Any]] | None,
-    own: Sequence[Mapping[str, Any]],
-    path: str,
-    level: Level,
-    at: Origins,
-) -> list[Mapping[str, Any]]:
+    below: Sequence[Settings] | None, own: Sequence[Settings], path: str, level: Level, at: Origins
+) -> list[Settings]:
     """Merge entries by name: order is kept, and a repeated name replaces in place."""
     entries = {str(entry["name"]): entry for entry in below or ()}
     for entry in own:
@@ -77,8 +90,12 @@ def _by_name(
     return list(entries.values())
 
 
+def _parts_by_name(value: Sequence[Settings], path: str) -> Parts:
+    return {pointer(path, entry["name"]): entry for entry in value}
+
+
 def _resources(
-    below: Mapping[str, Any] | None, own: Mapping[str, Any], path: str, level: Level, at: Origins
+    below: Settings | None, own: Settings, path: str, level: Level, at: Origins
 ) -> dict[str, Any]:
     """Merge each block by key; an empty mapping opts out of what lower levels say."""
     if not own:
@@ -94,14 +111,83 @@ def _resources(
     return {**below, **blocks}
 
 
-_Rule = Callable[[Any, Any, str, Level, Origins], Any]
+def _parts_of_resources(value: Settings, path: str) -> Parts:
+    if not value:
+        return {path: value}
+    blocks = (_parts_by_key(block, f"{path}/{key}") for key, block in value.items())
+    return {place: each for block in blocks for place, each in block.items()}
+
+
+def _deep(
+    below: Settings | None, own: Settings, path: str, level: Level, at: Origins
+) -> dict[str, Any]:
+    """Merge the section of a kind by key, at every depth; lists replace whole."""
+    merged = dict(below or {})
+    for key, value in own.items():
+        place = pointer(path, key)
+        if isinstance(value, dict):
+            merged[key] = _deep(merged.get(key), value, place, level, at)
+        else:
+            merged[key] = value
+            at[place] = level
+    return merged
+
+
+def _parts_deep(value: Settings, path: str) -> Parts:
+    found: Parts = {}
+    for key, each in value.items():
+        place = pointer(path, key)
+        found.update(_parts_deep(each, place) if isinstance(each, dict) else {place: each})
+    return found
+
+
+def _roles(
+    below: Settings | None, own: Settings, path: str, level: Level, at: Origins
+) -> dict[str, Any]:
+    """Merge the settings of each role as those of a run."""
+    merged = dict(below or {})
+    for role, settings in own.items():
+        merged[role] = dict(merged.get(role) or {})
+        _merge_into(merged[role], settings, _RULES, f"{path}/{role}", level, at)
+    return merged
+
+
+def _parts_of_roles(value: Settings, path: str) -> Parts:
+    roles = (_parts_of(settings, _RULES, f"{path}/{role}") for role, settings in value.items())
+    return {place: each for role in roles for place, each in role.items()}
+
+
+def _any_false(
+    below: bool | None,
+    own: bool,
+    path: str,
+    level: Level,
+    at: Origins,
+) -> bool:
+    """Merge a setting that is off where any level says so."""
+    if below is False:
+        return False
+    at[path] = level
+    return own
+
+
+_KEYED = _Rule(_by_key, _parts_by_key)
+_NAMED = _Rule(_by_name, _parts_by_name)
+_SECTION = _Rule(_deep, _parts_deep)
 _RULES: dict[str, _Rule] = {
-    "env": _by_name,
-    "volumes": _by_name,
-    "labels": _by_key,
-    "annotations": _by_key,
-    "node_selector": _by_key,
-    "state_thresholds": _by_key,
-    "retry": _by_key,
-    "resources": _resources,
+    "env": _NAMED,
+    "volumes": _NAMED,
+    "labels": _KEYED,
+    "annotations": _KEYED,
+    "node_selector": _KEYED,
+    "state_thresholds": _KEYED,
+    "retry": _KEYED,
+    "queue": _KEYED,
+    "resources": _Rule(_resources, _parts_of_resources),
+    "auto_mount": _Rule(_any_false, lambda value, path: {path: value}),
+    "roles": _Rule(_roles, _parts_of_roles),
+    "mpi": _SECTION,
+    "spark": _SECTION,
+    "dask": _SECTION,
+    "nuclio": _SECTION,
 }

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from runbus.contracts.document import RunDocument
 from runbus.contracts.events import Overridden
+from runbus.contracts.placement import Platform
 from runbus.contracts.violations import Violation
 
 
@@ -19,6 +20,8 @@ class Level(StrEnum):
 
     SHIPPED = "shipped"  # the defaults that come with runbus
     SERVICE = "service"  # the operator's defaults file
+    PROJECT = "project"  # the same file, for one project
+    FUNCTION = "function"  # the function of the catalogue that the document names
     RUN = "run"  # the document itself
     REQUEST = "request"  # the subject and the client: project and user
 
@@ -50,6 +53,7 @@ class Resolved(Struct, frozen=True):
 
     document: RunDocument
     namespace: str
+    platform: Platform = Platform()
     warnings: tuple[Violation, ...] = ()
     origins: dict[str, Level] = {}
     overrode: dict[str, tuple[Overridden, ...]] = {}

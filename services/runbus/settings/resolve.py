@@ -17,11 +17,11 @@ from runbus.contracts.document import DOCUMENT_BYTES_MAX, RunDocument
 from runbus.contracts.structure import CheckedDocument, check, missing_required
 from runbus.contracts.violations import Violation, ViolationCode, printable, shortened
 from runbus.settings.defaults import Defaults
-from runbus.settings.merge import Origins, merge
+from runbus.settings.merge import merge
 from runbus.settings.merged_checks import InForce, violations_of, volume_positions, warnings_of
 from runbus.settings.model import Level, Refused, Resolved
 from runbus.settings.origins import overridden
-from runbus.settings.settle import asks_for_gpu, settled, with_tolerations
+from runbus.settings.settle import settled
 from runbus.settings.shipped import SHIPPED
 from runbus.settings.startable import doubtful, unstartable
 
@@ -64,7 +64,7 @@ def resolve(
         priority_classes=defaults.allowed_priority_classes or cluster_priority_classes,
         volume_positions=volume_positions(raw),
     )
-    document = msgspec.convert(_final(settings, origins, defaults), RunDocument)
+    document = msgspec.convert(settled(settings, origins), RunDocument)
     found += missing_required(document, found)
     found += _untold(found, violations_of(in_force))
     found += [*unstartable(document), *_too_large(document)] if not found else []
@@ -73,6 +73,7 @@ def resolve(
     return Resolved(
         document=document,
         namespace=defaults.namespace_of(document.project or ""),
+        platform=defaults.platform,
         warnings=(*warnings_of(in_force), *doubtful(document)),
         origins=origins,
         overrode=overridden(levels, origins),
@@ -105,14 +106,6 @@ def _of_request(
     """Return what the request itself says: where it was sent to, and who sent it."""
     said = {"project": project, "user": printable(default_user)}
     return {key: value for key, value in said.items() if value and key not in settings}
-
-
-def _final(settings: Mapping[str, Any], origins: Origins, defaults: Defaults) -> dict[str, Any]:
-    final = settled(settings, origins)
-    if not defaults.gpu_tolerations or not asks_for_gpu(final):
-        return final
-    origins.setdefault("/tolerations", Level.SERVICE)
-    return with_tolerations(final, defaults.gpu_tolerations)
 
 
 def _project_violations(checked: CheckedDocument, project: str | None) -> tuple[Violation, ...]:

@@ -7,13 +7,12 @@ there are, only which of two origins is the later one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from runbus.contracts.document_rules import GPU_TYPE_DEFAULT
 from runbus.contracts.durations import parse_duration
 from runbus.contracts.names import is_extended_resource
-from runbus.contracts.quantities import parse_quantity
 from runbus.contracts.violations import pointer
 from runbus.settings.model import Level
 
@@ -30,27 +29,6 @@ def settled(settings: Settings, origins: Origins) -> dict[str, Any]:
     _put(final, "resources", _resources(settings.get("resources"), origins))
     _put(final, "retry", _retry(settings.get("retry"), origins))
     return final
-
-
-def with_tolerations(settings: Settings, added: Sequence[Settings]) -> dict[str, Any]:
-    """Return the settings with those tolerations that are not there yet."""
-    own = settings.get("tolerations") or []
-    return {**settings, "tolerations": [*own, *(each for each in added if each not in own)]}
-
-
-def asks_for_gpu(settings: Settings) -> bool:
-    """Say whether settled settings ask for a GPU, by whichever way."""
-    resources = settings.get("resources") or {}
-    if resources.get("gpus"):
-        return True
-    limits = resources.get("limits") or {}
-    return any(_is_gpu(name) and parse_quantity(limits[name]) > 0 for name in limits)
-
-
-def _is_gpu(name: str) -> bool:
-    """Say whether a device is a GPU or a slice of one, by what vendors call them."""
-    _, _, device = name.rpartition("/")
-    return "/" in name and ("gpu" in device or device.startswith("mig-"))
 
 
 def _put(final: dict[str, Any], key: str, value: object) -> None:

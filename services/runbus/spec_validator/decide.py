@@ -58,6 +58,7 @@ def judge(
     event = RunAccepted(
         status=_accepted_status(resolved, run_id, classes, now),
         document=resolved.document,
+        platform=resolved.platform,
         document_hash=document_hash(raw.value),
         idempotency_key=request.key,
         warnings=within_size(resolved.warnings, WARNINGS_BYTES_MAX),

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from runbus.contracts.document import AVAILABLE_KINDS, LATER_SETTINGS, RunDocument
-from runbus.contracts.states import Kind
+from runbus.contracts.document import RunDocument
 from runbus.contracts.structure import REQUIRED, check, missing_required
 from runbus.contracts.violations import NOT_SHOWN, Violation, ViolationCode
 from support.whole_document import WHOLE
@@ -105,30 +104,6 @@ def test_required_settings_are_told_unless_a_violation_speaks_of_them_already() 
     assert all(each.code == ViolationCode.REQUIRED and each.hint for each in missing)
     assert {each.path for each in missing_required(RunDocument())} == {f"/{e}" for e in REQUIRED}
     assert missing_required(check(WHOLE).document) == ()
-
-
-LATER_KINDS = [each.value for each in Kind if each not in (*AVAILABLE_KINDS, Kind.UNKNOWN)]
-
-
-@pytest.mark.parametrize("kind", LATER_KINDS)
-def test_a_known_kind_that_is_not_built_yet_says_so(kind: str) -> None:
-    (found,) = check({"kind": kind}).violations
-    assert (found.path, found.code, found.given) == ("/kind", "not_available", kind)
-    assert found.allowed == ["job"]
-    assert "kind job is" in (found.hint or "")
-
-
-@pytest.mark.parametrize("key", LATER_SETTINGS[RunDocument])
-def test_a_known_setting_that_is_not_built_yet_says_so(key: str) -> None:
-    (found,) = check({key: {"any": "thing"}}).violations
-    assert (found.path, found.code) == (f"/{key}", "not_available")
-    assert f"leave {key} out" in (found.hint or "")
-
-
-@pytest.mark.parametrize("key", ["v3io", "host_path"])
-def test_a_volume_source_that_is_not_built_yet_is_no_missing_source(key: str) -> None:
-    (found,) = check({"volumes": [{"name": "a", "mount": "/a", key: "/x"}]}).violations
-    assert (found.path, found.code) == (f"/volumes/0/{key}", "not_available")
 
 
 SECRETS: list[tuple[Raw, str]] = [

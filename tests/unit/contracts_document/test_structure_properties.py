@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runbus.contracts.document import LATER_SETTINGS, RunDocument
+from runbus.contracts.document import RunDocument
 from runbus.contracts.structure import CheckedDocument, check, missing_required
 from runbus.contracts.violations import TOKEN_CHARACTERS_MAX, ViolationCode, pointer
 from support.whole_document import WHOLE
@@ -26,7 +26,7 @@ SCALARS = (
     | st.sampled_from([10**400, -(10**400)])
 )
 KEYS = (
-    st.sampled_from([*RunDocument.__struct_fields__, *LATER_SETTINGS[RunDocument], "nmae", "a/b~c"])
+    st.sampled_from([*RunDocument.__struct_fields__, "nmae", "a/b~c"])
     | st.text(max_size=5)
     | st.integers()
     | st.booleans()

@@ -44,6 +44,7 @@ def _rendered(raw: object, context: dict[str, Any]) -> Any:
         attempt=context["attempt"],
         shard="00",
         namespace=verdict.namespace,
+        platform=verdict.platform,
     )
     return pod
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from runbus.settings.defaults import Defaults, Limits, parse_defaults
@@ -43,9 +44,9 @@ def test_a_whole_file_is_read_into_its_normal_form() -> None:
         "resources": {"limits": {"cpu": "2"}},
     }
     assert found.allowed_priority_classes == ("high", "medium", "low")
-    assert found.gpu_tolerations == (
-        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
-    )
+    assert msgspec.json.decode(msgspec.json.encode(found.platform)) == {
+        "gpu_tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    }
     assert (found.namespace_of("nlp"), found.namespace_of("vision")) == ("team-nlp", "vision")
     assert found.limits == Limits(concurrent_runs=500)
     assert found.concurrent_runs_by_project() == {"nlp": 50}

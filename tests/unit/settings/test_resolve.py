@@ -11,6 +11,7 @@ import pytest
 from runbus.contracts.states import Kind
 from runbus.settings.defaults import Defaults, defaults_of
 from runbus.settings.model import Level, Resolved
+from runbus.settings.placing import placed
 from runbus.settings.resolve import document_hash, resolve
 from support.documents import a_job
 
@@ -253,7 +254,7 @@ def test_a_run_that_asks_for_gpus_tolerates_their_taint_in_every_mode(
         a_job(**settings, preemption_mode=mode),
         defaults=_defaults(gpu_tolerations=[GPU_TOLERATION]),
     )
-    assert _plain(found.document.tolerations) == expected
+    assert _plain(placed(found.document, found.platform).tolerations) == expected
 
 
 def test_the_list_of_the_operator_goes_before_that_of_the_cluster() -> None:

@@ -17,9 +17,11 @@ from __future__ import annotations
 from typing import assert_never
 
 from runbus.contracts.document import RunDocument
+from runbus.contracts.placement import Platform
 from runbus.contracts.states import Kind
 from runbus.pod_launcher.manifest import job
 from runbus.pod_launcher.manifest.metadata import Attempt, Manifest
+from runbus.settings.placing import placed
 
 __all__ = ["Manifest", "UnavailableKindError", "render"]
 
@@ -29,9 +31,23 @@ class UnavailableKindError(ValueError):
 
 
 def render(
-    document: RunDocument, *, run_id: str, attempt: int, shard: str, namespace: str
+    document: RunDocument,
+    *,
+    run_id: str,
+    attempt: int,
+    shard: str,
+    namespace: str,
+    platform: Platform = Platform(),  # noqa: B008 -- frozen
 ) -> list[Manifest]:
     """Return the objects of one attempt, in the order in which they are created.
+
+    Args:
+        document: an effective document.
+        run_id: of 12 characters.
+        attempt: its number, from 1.
+        shard: two hex digits.
+        namespace: where the objects are.
+        platform: the cluster's nodes when the run was accepted.
 
     Raises:
         UnavailableKindError: a document that no validator of this release has accepted.
@@ -40,7 +56,7 @@ def render(
     which = Attempt(run_id=run_id, number=attempt, shard=shard, namespace=namespace)
     match document.kind:
         case Kind.JOB:
-            return job.render(document, which)
+            return job.render(placed(document, platform), which)
         case (
             Kind.MPIJOB | Kind.SPARK | Kind.DASK | Kind.NUCLIO | Kind.SERVING | Kind.UNKNOWN | None
         ):
