@@ -37,6 +37,13 @@ def asked_for(
 
 def _cancel(asked: dict[str, Any], path: str) -> None:
     """Put back what had cancelled a lower level's value, and so left no trace in the document."""
+    if path.startswith("/roles/"):
+        _, _, role, rest = path.split("/", 3)
+        roles = asked.get("roles") or {}
+        own = dict(roles.get(role) or {})
+        _cancel(own, f"/{rest}")
+        asked["roles"] = {**roles, role: own}
+        return
     if path == "/resources":
         asked.setdefault("resources", {})
     elif path == "/resources/gpus/count":

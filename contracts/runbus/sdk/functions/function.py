@@ -154,9 +154,10 @@ class Function(RoleMethods):
             patch: False replaces what was given before.
 
         """
-        before = self._get("state_thresholds", {}) if patch else {}
-        renamed = {"running" if key == "executing" else key: each for key, each in before.items()}
-        return self._put("state_thresholds", {**renamed, **state_thresholds})
+        before = dict(self._get("state_thresholds", {})) if patch else {}
+        if "executing" in state_thresholds:  # MLRun's name of the same threshold
+            before.pop("running", None)
+        return self._put("state_thresholds", {**before, **state_thresholds})
 
     def with_retry(
         self,
