@@ -1,4 +1,8 @@
-"""A raw run document that gives every setting once, each of them right and in its normal form."""
+"""A raw run document that gives every setting once, each of them right and in its normal form.
+
+Right for its structure: which kind can do what is for the settings. `replicas` is not among them,
+because of the range.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ WHOLE: dict[str, Any] = {
     "name": "finetune",
     "user": "data-team",
     "kind": "job",
+    "function": "hub://team/finetune:1.2",
     "image": "registry.example.com/nlp/finetune@sha256:" + "0" * 64,
     "image_pull_policy": "IfNotPresent",
     "image_pull_secret": "regcred",
@@ -36,7 +41,17 @@ WHOLE: dict[str, Any] = {
         {"name": "key", "secret": "key", "mount": "/key"},
         {"name": "shm", "empty_dir": {"medium": "Memory", "size": "8Gi"}, "mount": "/dev/shm"},
         {"name": "tmp", "empty_dir": {}, "mount": "/tmp"},
+        {
+            "name": "lake",
+            "v3io": {"container": "projects", "path": "nlp/raw", "secret": "v3io-key"},
+            "mount": "/v3io",
+        },
+        {"name": "home", "v3io": {"path": "~", "secret": "v3io-key"}, "mount": "/User"},
+        {"name": "h", "host_path": "/mnt/x", "mount": "/x"},
     ],
+    "min_replicas": 1,
+    "max_replicas": 4,
+    "target_cpu": 60,
     "auto_mount": False,
     "preemption_mode": "constrain",
     "priority_class": "high",
@@ -97,4 +112,36 @@ WHOLE: dict[str, Any] = {
     "labels": {"team": "nlp", "example.com/cost": ""},
     "annotations": {"example.com/note": "any text\nwith lines"},
     "log_level": "debug",
+    "queue": {"name": "nlp-batch", "system": "kueue"},
+    "roles": {
+        "launcher": {"resources": {"requests": {"cpu": "1"}}},
+        "worker": {"node_selector": {"pool": "", "zone": "a"}, "priority_class": "high"},
+        "driver": {"preemption_mode": "prevent", "env": [{"name": "A", "value": "1"}]},
+        "executor": {"tolerations": [{"operator": "Exists"}], "preemption_mode": "allow"},
+        "scheduler": {"affinity": {"podAntiAffinity": {}}},
+        "runner": {"resources": {"gpus": {"count": 0}}},
+    },
+    "mpi": {"slots_per_worker": 2, "args": ["--allow-run-as-root"], "clean_pod_policy": "All"},
+    "spark": {"version": "3.5.6", "type": "Scala", "main_class": "a.B", "conf": {"a.b": "c"}},
+    "dask": {"mode": "job", "nthreads": 2, "idle_timeout": "30m"},
+    "nuclio": {
+        "handler": "main:handler",
+        "runtime": "python:3.11",
+        "readiness_timeout": "10m",
+        "http": {
+            "workers": 8,
+            "worker_timeout": "30s",
+            "gateway_timeout": "90s",
+            "host": "ranker.example.com",
+            "paths": ["/"],
+        },
+        "v3io_stream": {
+            "path": "v3io:///projects/iot/events",
+            "name": "events",
+            "group": "serving",
+            "seek_to": "earliest",
+            "shards": 3,
+            "max_workers": 4,
+        },
+    },
 }

@@ -19,11 +19,14 @@ from runbus.contracts.document import (
     Retry,
     RunDocument,
     StateThresholds,
+    V3io,
     Volume,
 )
 from runbus.contracts.document_findings import Findings
+from runbus.contracts.document_kinds import NuclioHttp
 from runbus.contracts.durations import parse_duration
 from runbus.contracts.labels import MANAGED_BY, PREFIX, RERUN_OF_ANNOTATION
+from runbus.contracts.locations import HOME
 from runbus.contracts.names import is_extended_resource
 from runbus.contracts.placement_rules import PLACEMENT_RULES
 from runbus.contracts.quantities import parse_quantity
@@ -32,13 +35,12 @@ from runbus.contracts.violations import ViolationCode, pointer, shortened
 Given = Mapping[Any, Any]
 Rule = Callable[[Given, dict[str, Any], str, Findings], None]
 
+HOME_CONTAINER = "users"
 GPU_TYPE_DEFAULT = "nvidia.com/gpu"
 ANNOTATIONS_BYTES_MAX = 256 * 1024  # of one object, keys and values together (Kubernetes)
 ENV_SOURCES = ("value", "secret", "config_map", "field")
 ENV_FROM_SOURCES = ("secret", "config_map")
-VOLUME_SOURCES = ("pvc", "config_map", "secret", "empty_dir")
-# Those count as well: a volume that is not available yet is not also one without a source.
-_VOLUME_SOURCES_LATER = ("v3io", "host_path")
+VOLUME_SOURCES = ("pvc", "config_map", "secret", "empty_dir", "v3io", "host_path")
 
 
 def rule_of(struct: type[Struct]) -> Rule | None:
@@ -76,8 +78,7 @@ def _one_source(
 
 
 def _volume(given: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
-    every = VOLUME_SOURCES + _VOLUME_SOURCES_LATER
-    sources = [key for key in every if given.get(key) is not None]
+    sources = [key for key in VOLUME_SOURCES if given.get(key) is not None]
     if not sources and "empty_dir" in given:
         hint = "write `empty_dir: {}` for a fresh folder: null means not given"
         findings.add(path, ViolationCode.NO_SOURCE, allowed=list(VOLUME_SOURCES), hint=hint)
@@ -87,6 +88,23 @@ def _volume(given: Given, cleaned: dict[str, Any], path: str, findings: Findings
         cleaned["mount"] = mount_place(cleaned["mount"])
     if "items" in cleaned:
         _items(sources, cleaned["items"], f"{path}/items", findings)
+
+
+def _v3io(given: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
+    is_home = str(given.get("path") or "").split("/")[0] == HOME
+    container = cleaned.get("container")
+    if is_home and container not in (None, HOME_CONTAINER):
+        hint = "~ is a home in the container users: take the container out, or write another path"
+        findings.add(f"{path}/container", ViolationCode.CONFLICT, container, hint=hint)
+    elif not is_home and given.get("container") is None:
+        hint = "say which data container, like `container: projects`"
+        findings.add(f"{path}/container", ViolationCode.REQUIRED, hint=hint)
+    elif container is not None and "/" in container:
+        hint = "the container alone stands here, and the path in it in `path`"
+        findings.add(f"{path}/container", ViolationCode.INVALID_NAME, container, hint=hint)
+    if given.get("secret") is None:
+        hint = "name the Secret that holds the access key, of type v3io/fuse"
+        findings.add(f"{path}/secret", ViolationCode.REQUIRED, hint=hint)
 
 
 def _items(sources: list[str], items: dict[str, str], path: str, findings: Findings) -> None:
@@ -143,13 +161,26 @@ def _gpus_agree(cleaned: dict[str, Any], path: str, findings: Findings) -> None:
 
 
 def _retry(_: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
-    first, longest = (parse_duration(cleaned.get(key, "1s")) for key in ("backoff", "backoff_max"))
-    both = "backoff" in cleaned and "backoff_max" in cleaned
-    if both and first is not None and longest is not None and first > longest:
+    if _is_longer(cleaned, "backoff", "backoff_max"):
         hint = f"it doubles up to backoff_max, {cleaned['backoff_max']}: it cannot start above"
         findings.add(f"{path}/backoff", ViolationCode.CONFLICT, cleaned["backoff"], hint=hint)
     if "on" in cleaned:
         cleaned["on"] = ["running" if each == "executing" else each for each in cleaned["on"]]
+
+
+def _is_longer(cleaned: dict[str, Any], first: str, second: str) -> bool:
+    """Say whether both durations are there, and the first is the longer one."""
+    one, other = (parse_duration(cleaned.get(key, "1s")) for key in (first, second))
+    is_both = first in cleaned and second in cleaned
+    return is_both and one is not None and other is not None and one > other
+
+
+def _http(_: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
+    timeouts = [cleaned.get(key) for key in ("worker_timeout", "gateway_timeout")]
+    if all(timeouts) and not _is_longer(cleaned, "gateway_timeout", "worker_timeout"):
+        hint = f"a request may wait worker_timeout, {timeouts[0]}, for a worker: give it longer"
+        place = f"{path}/gateway_timeout"
+        findings.add(place, ViolationCode.CONFLICT, timeouts[1], hint=hint)
 
 
 def _state_thresholds(given: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
@@ -162,10 +193,24 @@ def _state_thresholds(given: Given, cleaned: dict[str, Any], path: str, findings
 
 
 def _run_document(given: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
+    _replicas(given, cleaned, path, findings)
     _volumes_differ(given.get("volumes"), f"{path}/volumes", findings)
     for key in ("labels", "annotations"):
         _none_reserved(cleaned.get(key, {}), f"{path}/{key}", findings)
     _annotations_fit(cleaned.get("annotations", {}), f"{path}/annotations", findings)
+
+
+def _replicas(given: Given, cleaned: dict[str, Any], path: str, findings: Findings) -> None:
+    """Refuse a number beside a range, and a range that is none."""
+    is_range = given.get("min_replicas") is not None or given.get("max_replicas") is not None
+    if given.get("replicas") is not None and is_range:
+        hint = "a number or a range, not both: keep replicas, or min_replicas and max_replicas"
+        findings.add(f"{path}/replicas", ViolationCode.CONFLICT, given["replicas"], hint=hint)
+    least, most = cleaned.get("min_replicas"), cleaned.get("max_replicas")
+    if least is not None and most is not None and least > most:
+        allowed, hint = f"at most max_replicas, {most}", "raise max_replicas, or lower this"
+        place = f"{path}/min_replicas"
+        findings.add(place, ViolationCode.CONFLICT, least, allowed=allowed, hint=hint)
 
 
 def _volumes_differ(given: object, path: str, findings: Findings) -> None:
@@ -209,6 +254,8 @@ _RULES: dict[type[Struct], Rule] = {
     EnvVariable: _env_variable,
     EnvFrom: _env_from,
     Volume: _volume,
+    V3io: _v3io,
+    NuclioHttp: _http,
     Resources: _resources,
     Retry: _retry,
     StateThresholds: _state_thresholds,

@@ -6,7 +6,7 @@ A check takes the value, its place and the findings, and answers with the cleane
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -107,14 +107,14 @@ def quantity(given: Any, path: str, findings: Findings) -> Any:
 _quantity_text = text_check(Grammar.QUANTITY)
 
 
-def enum_check(cls: type[Enum]) -> Check:
+def enum_check(cls: type[Enum], hints: Mapping[str, str] | None = None) -> Check:
     """Return the check of a word out of a list; `unknown` is for readers, and never asked for."""
     members = [str(each.value) for each in cls if each.name != "UNKNOWN"]
-    return word_check(members)
+    return word_check(members, hints)
 
 
-def word_check(words: Sequence[str]) -> Check:
-    """Return the check of a word out of a list."""
+def word_check(words: Sequence[str], hints: Mapping[str, str] | None = None) -> Check:
+    """Return the check of a word out of a list; some others have a hint of their own."""
     allowed = list(words)
 
     def check(given: Any, path: str, findings: Findings) -> Any:
@@ -123,7 +123,7 @@ def word_check(words: Sequence[str]) -> Check:
             return BAD
         if given in allowed:
             return given
-        hint = did_you_mean(given, allowed)
+        hint = (hints or {}).get(given.lower()) or did_you_mean(given, allowed)
         findings.add(path, ViolationCode.INVALID_VALUE, given, allowed=allowed, hint=hint)
         return BAD
 

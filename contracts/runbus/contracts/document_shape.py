@@ -8,14 +8,17 @@ It must not know levels or defaults.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from enum import Enum
 from functools import cache
 from typing import Any
 
 from msgspec import Struct, inspect
 
-from runbus.contracts.document import EnvVariable, KeyReference
+from runbus.contracts.document import EnvVariable, KeyReference, V3io
 from runbus.contracts.document_findings import LIST, MAPPING, TEXT, Findings, did_you_mean
+from runbus.contracts.document_kinds import NuclioStream, SeekTo
 from runbus.contracts.document_parameters import parameters_check
 from runbus.contracts.document_rules import rule_of
 from runbus.contracts.document_scalars import (
@@ -32,6 +35,24 @@ from runbus.contracts.document_scalars import (
 from runbus.contracts.grammars import Grammar
 from runbus.contracts.violations import NOT_SHOWN, ViolationCode, is_credential_name, pointer
 
+# Words of other systems that have no place here, with the way out.
+_WORD_HINTS: dict[type[Enum], dict[str, str]] = {
+    SeekTo: dict.fromkeys(
+        ("time", "sequence"),
+        "the function's runtime begins at latest or earliest only: take one of these",
+    )
+}
+_LITERAL_KEY_HINT = (
+    "an access key has no place in a document: put it into a Secret, and give `secret: NAME`"
+)
+_STREAM_KEY_HINT = (
+    "an access key has no place in a document: give the variable V3IO_ACCESS_KEY from a Secret"
+)
+# What to do about keys that sound like credentials, where there are no keys of that sort.
+_CREDENTIAL_HINTS: dict[type[Struct], str] = {
+    V3io: _LITERAL_KEY_HINT,
+    NuclioStream: _STREAM_KEY_HINT,
+}
 # What people write instead of a list of entries, by the entry's type.
 _LIST_HINTS: dict[type[Struct], str] = {
     EnvVariable: "write a list of entries: [{name: NAME, value: '1'}]",
@@ -72,7 +93,7 @@ def _entries_check(
     """Return the check of a mapping's keys, each with its value."""
     checks = {field.encode_name: _check_for(field.type) for field in info.fields}
     refuses_null = {field.encode_name for field in info.fields if not _may_be_null(field.type)}
-    unknown = _unknown_key_check(tuple(checks))
+    unknown = _unknown_key_check(tuple(checks), _CREDENTIAL_HINTS.get(struct))
 
     def check(given: dict[Any, Any], path: str, findings: Findings) -> dict[str, Any]:
         cleaned: dict[str, Any] = {}
@@ -123,7 +144,7 @@ def _hiding_credentials(check: Check) -> Check:
 
 
 def _unknown_key_check(
-    known: tuple[str, ...],
+    known: tuple[str, ...], credential_hint: str | None
 ) -> Callable[[object, str, Findings], None]:
     allowed = sorted(known)
 
@@ -132,12 +153,18 @@ def _unknown_key_check(
             return
         place = pointer(path, key)
         if isinstance(key, str):
-            hint = did_you_mean(key, known)
+            is_credential = credential_hint is not None and is_credential_name(_snake(key))
+            hint = credential_hint if is_credential else did_you_mean(key, known)
             findings.add(place, ViolationCode.UNKNOWN_KEY, key, allowed=allowed, hint=hint)
         else:
             findings.wrong_type(place, key, "a key that is text", "put the key in quotes")
 
     return check
+
+
+def _snake(key: str) -> str:
+    """Return a key of camelCase as it would stand here."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key[:100]).lower()
 
 
 def _refuse_null(path: str, findings: Findings) -> None:
@@ -155,7 +182,7 @@ def _check_for(type_: inspect.Type) -> Check:
         case inspect.StructType(cls=cls):
             return check_of(cls)
         case inspect.EnumType(cls=cls):
-            return enum_check(cls)
+            return enum_check(cls, _WORD_HINTS.get(cls))
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
             return _list_check(_check_for(item), _list_hint(item))
         case inspect.DictType(key_type=key, value_type=value):

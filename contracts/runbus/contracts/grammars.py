@@ -55,6 +55,8 @@ RUN_NAME = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 ENV_NAME = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$"
 CONFIG_KEY = r"^[-._a-zA-Z0-9]+$"
+HUB = "hub://"
+FUNCTION_TAG_DEFAULT = "latest"
 
 
 def from_0_to(most: int) -> Meta:

@@ -11,8 +11,6 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from runbus.contracts.document_findings import did_you_mean
 from runbus.contracts.durations import DurationError, parse_duration
 from runbus.contracts.grammars import (
@@ -26,18 +24,16 @@ from runbus.contracts.grammars import (
     RUN_NAME,
     Grammar,
 )
+from runbus.contracts.locations import (
+    function_reference_problem,
+    host_name_problem,
+    stream_path_problem,
+    v3io_path_problem,
+)
+from runbus.contracts.problems import Problem
 from runbus.contracts.quantities import QuantityError, parse_quantity
 from runbus.contracts.states import OBJECT_STATES, OutcomeClass, Reason
 from runbus.contracts.violations import ViolationCode
-
-
-class Problem(Struct, frozen=True):
-    """What is wrong with a text, what would be right, and the way out."""
-
-    code: ViolationCode
-    allowed: str | list[str] | None = None
-    hint: str | None = None
-
 
 TextCheck = Callable[[str], Problem | None]
 
@@ -309,4 +305,8 @@ _CHECKS: dict[Grammar, TextCheck] = {
     Grammar.DURATION: _duration(allow_infinite=False),
     Grammar.DURATION_OR_INFINITE: _duration(allow_infinite=True),
     Grammar.RETRY_CAUSE: _retry_cause,
+    Grammar.FUNCTION_REFERENCE: function_reference_problem,
+    Grammar.HOST_NAME: host_name_problem,
+    Grammar.STREAM_PATH: stream_path_problem,
+    Grammar.V3IO_PATH: v3io_path_problem,
 }

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from runbus.contracts.document_findings import Findings
-from runbus.contracts.names import Problem, label_key_problem, label_value_problem
+from runbus.contracts.names import label_key_problem, label_value_problem
 from runbus.contracts.placement import (
     LabelRequirement,
     NodeRequirement,
@@ -23,6 +23,7 @@ from runbus.contracts.placement import (
     PodTerm,
     Toleration,
 )
+from runbus.contracts.problems import Problem
 from runbus.contracts.violations import ViolationCode, pointer
 
 Given = Mapping[Any, Any]

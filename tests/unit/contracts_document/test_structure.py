@@ -27,7 +27,7 @@ def test_a_document_with_every_setting_is_right_and_stays_as_it_is() -> None:
 
 
 def test_the_example_covers_every_setting() -> None:
-    assert set(WHOLE) == set(RunDocument.__struct_fields__)
+    assert {*WHOLE, "replicas"} == set(RunDocument.__struct_fields__)
 
 
 # One form for each meaning: what is given, and the settings that come out.
@@ -37,6 +37,7 @@ NORMAL_FORMS: list[tuple[Raw, Raw]] = [
     ({"labels": {"a": None}, "env": [{"name": "A", "value": "", "field": None}]},
      {"labels": {}, "env": [{"name": "A", "value": ""}]}),
     ({"command": "python -m x"}, {"command": ["python -m x"]}),
+    ({"replicas": 0, "min_replicas": None}, {"replicas": 0}),
     ({"command": []}, {"command": []}),
     ({"resources": {}}, {"resources": {}}),
     ({"resources": {"gpus": {"count": 0}}}, {"resources": {"gpus": {"count": 0}}}),
@@ -106,7 +107,15 @@ def test_required_settings_are_told_unless_a_violation_speaks_of_them_already() 
     assert missing_required(check(WHOLE).document) == ()
 
 
+def _v3io(**more: object) -> Raw:
+    return {"volumes": [{"name": "a", "mount": "/a", "v3io": {"container": "c", **more}}]}
+
+
 SECRETS: list[tuple[Raw, str]] = [
+    (_v3io(access_key="hunter2"), "hunter2"),
+    (_v3io(accessKey="hunter2", secret="s"), "hunter2"),
+    (_v3io(secret={"name": "hunter2"}), "hunter2"),
+    ({"nuclio": {"v3io_stream": {"path": "v3io:///a/b", "password": "hunter2"}}}, "hunter2"),
     ({"env": [{"name": "API_TOKEN", "value": 271828}]}, "271828"),
     ({"env": [{"name": "A", "secret": "hunter2"}]}, "hunter2"),
     ({"env": [{"name": "DB_PASSWORD", "valeu": "hunter2"}]}, "hunter2"),

@@ -132,7 +132,26 @@ REFUSED: list[tuple[str, Any, str, str, str]] = [
     ("resources", {"gpus": {"type": "nvidia"}}, "/gpus/type", "invalid_name", "nvidia.com/gpu"),
     ("security_context", {"run_as_user": -1}, "/run_as_user", "out_of_range", "0 to"),
     # volumes
-    ("volumes", _volume(), "/0", "no_source", "pvc, config_map, secret, empty_dir"),
+    ("volumes", _volume(), "/0", "no_source", "pvc, config_map, secret, empty_dir, v3io, host"),
+    ("volumes", _volume(pvc="a", host_path="/x"), "/0", "several_sources", "keep one"),
+    ("volumes", _volume(host_path="x"), "/0/host_path", "invalid_path", "did you mean /x?"),
+    ("volumes", _volume(host_path="/x/../etc"), "/0/host_path", "invalid_path", "'..'"),
+    ("volumes", _volume(v3io={"container": "c", "access_key": "k", "secret": "s"}),
+     "/0/v3io/access_key", "unknown_key", "put it into a Secret"),
+    ("volumes", _volume(v3io={"container": "c", "accessKey": "k", "secret": "s"}),
+     "/0/v3io/accessKey", "unknown_key", "put it into a Secret"),
+    ("volumes", _volume(v3io={"container": "c"}), "/0/v3io/secret", "required", "v3io/fuse"),
+    ("volumes", _volume(v3io={"secret": "s"}), "/0/v3io/container", "required", "projects"),
+    ("volumes", _volume(v3io={"container": "c", "path": "~/a", "secret": "s"}),
+     "/0/v3io/container", "conflict", "the container users"),
+    ("volumes", _volume(v3io={"container": "c/d", "secret": "s"}), "/0/v3io/container",
+     "invalid_name", "`path`"),
+    ("volumes", _volume(v3io={"container": "c", "path": "../b", "secret": "s"}), "/0/v3io/path",
+     "invalid_path", "'..'"),
+    ("volumes", _volume(v3io={"container": "c", "path": "/b", "secret": "s"}), "/0/v3io/path",
+     "invalid_path", "did you mean b?"),
+    ("volumes", _volume(v3io={"container": "c", "path": "~bob", "secret": "s"}), "/0/v3io/path",
+     "invalid_path", "users as container"),
     ("volumes", _volume(empty_dir=None), "/0", "no_source", "empty_dir: {}"),
     ("volumes", _volume(pvc="a", secret="b"), "/0", "several_sources", "keep one"),
     ("volumes", [{"name": "a", "pvc": "a"}], "/0/mount", "required", "give mount"),
@@ -154,6 +173,52 @@ REFUSED: list[tuple[str, Any, str, str, str]] = [
     ("volumes", _volume(empty_dir={"size": "8GiB"}), "/0/empty_dir/size", "invalid_quantity", "Gi"),
     ("volumes", _volume(empty_dir={"medium": "memory"}), "/0/empty_dir/medium", "invalid_value",
      "did you mean Memory?"),
+    # the catalogue, scaling, queues, roles
+    ("function", "finetune", "", "invalid_name", "did you mean hub://finetune?"),
+    ("function", "hub:finetune:1", "", "invalid_name", "did you mean hub://finetune:1?"),
+    ("function", "hub://a/b/c", "", "invalid_name", "[source/]name[:tag]"),
+    ("function", "hub://a:", "", "invalid_name", "[source/]name[:tag]"),
+    ("function", "https://a.b/c", "", "invalid_name", "hub://"),
+    ("replicas", -1, "", "out_of_range", "0 to"),
+    ("replicas", "4", "", "wrong_type", "without quotes"),
+    ("max_replicas", 0, "", "out_of_range", "1 to"),
+    ("target_cpu", 0, "", "out_of_range", "1 to"),
+    ("target_cpu", "60%", "", "wrong_type", "whole number"),
+    ("queue", {"system": "Kueue"}, "/system", "invalid_value", "did you mean kueue?"),
+    ("queue", {"name": "A"}, "/name", "invalid_name", "did you mean a?"),
+    ("queue", "batch", "", "wrong_type", "mapping"),
+    ("roles", {"workers": {}}, "/workers", "unknown_key", "did you mean worker?"),
+    ("roles", {"worker": {"image": "x"}}, "/worker/image", "unknown_key", "node_selector"),
+    ("roles", {"driver": {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}},
+     "/driver/resources/requests/cpu", "request_above_limit", "at most"),
+    ("roles", {"driver": {"node_selector": {"a b": "x"}}}, "/driver/node_selector/a b",
+     "invalid_label", "letters"),
+    # sections of kinds
+    ("mpi", {"slots_per_worker": 0}, "/slots_per_worker", "out_of_range", "1 to"),
+    ("mpi", {"clean_pod_policy": "running"}, "/clean_pod_policy", "invalid_value", "Running?"),
+    ("spark", {"type": "python"}, "/type", "invalid_value", "did you mean Python?"),
+    ("spark", {"conf": {"a": 64}}, "/conf/a", "wrong_type", 'put it in quotes: "64"'),
+    ("dask", {"mode": "clustr"}, "/mode", "invalid_value", "did you mean cluster?"),
+    ("dask", {"idle_timeout": "-1"}, "/idle_timeout", "invalid_duration", "not possible"),
+    ("nuclio", {"handlr": "x"}, "/handlr", "unknown_key", "did you mean handler?"),
+    ("nuclio", {"http": {"workers": 0}}, "/http/workers", "out_of_range", "1 to"),
+    ("nuclio", {"http": {"worker_timeout": 10}}, "/http/worker_timeout", "wrong_type", "unit"),
+    ("nuclio", {"http": {"worker_timeout": "30s", "gateway_timeout": "30s"}},
+     "/http/gateway_timeout", "conflict", "give it longer"),
+    ("nuclio", {"http": {"host": "https://A.example.com/x"}}, "/http/host", "invalid_name",
+     "did you mean a.example.com?"),
+    ("nuclio", {"http": {"paths": ["x"]}}, "/http/paths/0", "invalid_path", "mean /x?"),
+    ("nuclio", {"v3io_stream": {}}, "/v3io_stream/path", "required", "give path"),
+    ("nuclio", {"v3io_stream": {"path": "v3io://projects/a"}}, "/v3io_stream/path",
+     "invalid_path", "did you mean v3io:///projects/a?"),
+    ("nuclio", {"v3io_stream": {"path": "v3io:///projects"}}, "/v3io_stream/path",
+     "invalid_path", "v3io:///container/path"),
+    ("nuclio", {"v3io_stream": {"path": "v3io:///a/b", "seek_to": "time"}},
+     "/v3io_stream/seek_to", "invalid_value", "latest or earliest only"),
+    ("nuclio", {"v3io_stream": {"path": "v3io:///a/b", "seek_to": "erliest"}},
+     "/v3io_stream/seek_to", "invalid_value", "did you mean earliest?"),
+    ("nuclio", {"v3io_stream": {"path": "v3io:///a/b", "password": "x"}},
+     "/v3io_stream/password", "unknown_key", "V3IO_ACCESS_KEY"),
     # where it runs
     ("node_selector", {"a b": "x"}, "/a b", "invalid_label", "letters"),
     ("node_selector", {"a": "x y"}, "/a", "invalid_label", "letters"),
@@ -238,6 +303,23 @@ REFUSED: list[tuple[str, Any, str, str, str]] = [
     ("parameters", {"a": {"b": datetime.date(2026, 11, 1)}}, "/a/b", "wrong_type", "quotes"),
     ("parameters", {"a": "\ud800"}, "/a", "invalid_value", "surrogate"),
 ]  # fmt: skip
+
+
+# several settings of one document, and the finding
+TOGETHER: list[tuple[Raw, str, str, str]] = [
+    ({"replicas": 2, "max_replicas": 4}, "/replicas", "conflict", "a number or a range"),
+    ({"replicas": 2, "min_replicas": 1}, "/replicas", "conflict", "a number or a range"),
+    ({"min_replicas": 4, "max_replicas": 2}, "/min_replicas", "conflict", "max_replicas, 2"),
+]
+
+
+@pytest.mark.parametrize(("raw", "path", "code", "words"), TOGETHER)
+def test_settings_that_cannot_stand_beside_each_other_are_told_once(
+    raw: Raw, path: str, code: str, words: str
+) -> None:
+    (found,) = check(raw).violations
+    assert (found.path, found.code) == (path, code)
+    assert words in f"{found.allowed} {found.hint}"
 
 
 @pytest.mark.parametrize(
