@@ -28,7 +28,7 @@ _WITHOUT_VALUE = {"empty_dir": "{}", "read_only": "true"}
 def changes_of(
     flags: SettingFlags,
     command: Sequence[str] = (),
-    variables: Mapping[str, str] = {},  # noqa: B006 - only read
+    variables: Mapping[str, str] = {},
 ) -> list[Assignment]:
     """Return the changes that flags ask for, in the order in which they are made.
 

@@ -1,0 +1,70 @@
+"""Which kinds can have a setting, and what it is without being given. Pure.
+
+Answered by judging documents of each kind as the validator does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from runbus.cli.settings_page.examples import EXAMPLES, LEAST
+from runbus.contracts.states import Kind
+from runbus.settings.defaults import Defaults
+from runbus.settings.merge import parts
+from runbus.settings.model import Level, Refused, Resolved
+from runbus.settings.resolve import resolve
+
+# What is judged where the example would need an operator's platform.
+_PLAIN: Mapping[str, Any] = {"preemption_mode": "allow"}
+# Settings that only mean something beside another.
+_BESIDE: Mapping[str, Mapping[str, Any]] = {
+    "target_cpu": {"resources": {"requests": {"cpu": "1"}}},
+    "min_replicas": {"max_replicas": 4},
+    "max_replicas": {"min_replicas": 1},
+}
+
+
+def kinds_of(key: str) -> tuple[Kind, ...]:
+    """Return the kinds of which no document is refused for having a setting."""
+    return tuple(kind for kind in LEAST if _may_have(kind, key, {**EXAMPLES, **_PLAIN}[key]))
+
+
+def kinds_of_role(role: str) -> tuple[Kind, ...]:
+    """Return the kinds that have a role."""
+    settings = {role: {"node_selector": {"a": "b"}}}
+    return tuple(kind for kind in LEAST if _may_have(kind, "roles", settings))
+
+
+@cache
+def shipped_defaults(kind: Kind) -> dict[str, Any]:
+    """Return the defaults that come with runbus and are in force for a kind, by pointer."""
+    found = _judged(_least(kind))
+    if isinstance(found, Refused):
+        text = f"the least document of kind {kind.value} is refused: {found.violations}"
+        raise TypeError(text)
+    in_force = parts(msgspec.to_builtins(found.document))
+    return {
+        path: value for path, value in in_force.items() if found.origins.get(path) is Level.SHIPPED
+    }
+
+
+def _may_have(kind: Kind, key: str, value: Any) -> bool:
+    least = _least(kind)
+    own = {**least.get(key, {}), **value} if key in least and isinstance(value, dict) else value
+    found = _judged({**least, **_BESIDE.get(key, {}), key: own, "kind": kind.value})
+    if isinstance(found, Resolved):
+        return True
+    return not any(f"{each.path}/".startswith(f"/{key}/") for each in found.violations)
+
+
+def _least(kind: Kind) -> dict[str, Any]:
+    least = {"project": "p", "name": "n", "kind": kind.value, "image": "x:1"}
+    return {**least, **LEAST[kind]}
+
+
+def _judged(document: Mapping[str, Any]) -> Resolved | Refused:
+    return resolve(dict(document), project=None, defaults=Defaults(), default_user="")
