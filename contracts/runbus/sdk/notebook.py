@@ -60,7 +60,8 @@ def run_html(status: RunStatus, now: datetime) -> str:
         f'<span style="color:{_GREY}">{escape(in_state + attempt)}</span></div>'
     )
     why = status.status_text or ": ".join(filter(None, (status.reason, status.message)))
-    told = f'<div style="margin-top:6px">{escape(why)}</div>' if why else ""
+    says_more = why not in ("", status.state.value)
+    told = f'<div style="margin-top:6px">{escape(why)}</div>' if says_more else ""
     return f'<div style="{_BOX}">{head}{told}{_bars(status, now)}</div>'
 
 

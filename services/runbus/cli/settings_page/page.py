@@ -10,9 +10,13 @@ import msgspec
 from runbus.cli.output.printing import yaml_text
 from runbus.cli.settings_page.describing import Described, described, taken_apart
 from runbus.cli.settings_page.examples import DOCUMENTS, EXAMPLES, LEAST
-from runbus.cli.settings_page.probing import kinds_of, kinds_of_role, shipped_defaults
+from runbus.cli.settings_page.probing import (
+    EVERY_KIND,
+    kinds_of,
+    kinds_of_role,
+    shipped_defaults,
+)
 from runbus.contracts.document import Roles, RunDocument
-from runbus.contracts.states import Kind
 
 GENERATED = "<!-- generated from the contracts: change those, then run `make contracts` -->"
 _INTRODUCTION = """# What a run can ask for
@@ -127,23 +131,16 @@ def example_of(keys: Sequence[str], within: Any = EXAMPLES) -> Any:
 
 def _role_row(role: Described) -> tuple[str, ...]:
     name = role.keys[-1]
-    return f"`{name}`", ", ".join(kind.value for kind in kinds_of_role(name))
+    return f"`{name}`", ", ".join(kinds_of_role(name))
 
 
 def _kinds_text(key: str) -> str:
     kinds = kinds_of(key)
-    if kinds == _ALL_KINDS:
-        return "all"
-    return ", ".join(kind.value for kind in kinds)
+    return "all" if kinds == EVERY_KIND else ", ".join(kinds)
 
 
 def _kinds_sentence(key: str) -> str:
-    kinds = kinds_of(key)
-    return "" if kinds == _ALL_KINDS else f"Kinds: {_named(kinds)}."
-
-
-def _named(kinds: Iterable[Kind]) -> str:
-    return ", ".join(kind.value for kind in kinds)
+    return "" if kinds_of(key) == EVERY_KIND else f"Kinds: {_kinds_text(key)}."
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -28,15 +28,21 @@ _BESIDE: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def kinds_of(key: str) -> tuple[Kind, ...]:
+# Kinds that can have some settings in another mode only, and how that is told.
+_OTHER_MODE: Mapping[Kind, tuple[str, Mapping[str, Any]]] = {
+    Kind.DASK: ("mode job", {"dask": {"mode": "job"}}),
+}
+EVERY_KIND = tuple(kind.value for kind in LEAST)
+
+
+def kinds_of(key: str) -> tuple[str, ...]:
     """Return the kinds of which no document is refused for having a setting."""
-    return tuple(kind for kind in LEAST if _may_have(kind, key, {**EXAMPLES, **_PLAIN}[key]))
+    return _kinds_with(key, {**EXAMPLES, **_PLAIN}[key])
 
 
-def kinds_of_role(role: str) -> tuple[Kind, ...]:
+def kinds_of_role(role: str) -> tuple[str, ...]:
     """Return the kinds that have a role."""
-    settings = {role: {"node_selector": {"a": "b"}}}
-    return tuple(kind for kind in LEAST if _may_have(kind, "roles", settings))
+    return _kinds_with("roles", {role: {"node_selector": {"a": "b"}}})
 
 
 @cache
@@ -52,8 +58,19 @@ def shipped_defaults(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _may_have(kind: Kind, key: str, value: Any) -> bool:
-    least = _least(kind)
+def _kinds_with(key: str, value: Any) -> tuple[str, ...]:
+    found = []
+    for kind in LEAST:
+        told, mode = _OTHER_MODE.get(kind, ("", {}))
+        if _may_have(kind, key, value):
+            found.append(kind.value)
+        elif mode and _may_have(kind, key, value, mode):
+            found.append(f"{kind.value} ({told})")
+    return tuple(found)
+
+
+def _may_have(kind: Kind, key: str, value: Any, mode: Mapping[str, Any] = {}) -> bool:
+    least = {**_least(kind), **mode}
     own = {**least.get(key, {}), **value} if key in least and isinstance(value, dict) else value
     found = _judged({**least, **_BESIDE.get(key, {}), key: own, "kind": kind.value})
     if isinstance(found, Resolved):
