@@ -24,6 +24,7 @@ from runbus.sdk.client import VERDICT_TIMEOUT_S
 from runbus.sdk.errors import BusError
 from runbus.sdk.functions.function import Function
 from runbus.sdk.handle import AsyncRun
+from runbus.sdk.log_sources import LogSource
 from runbus.sdk.loop_thread import LoopThread
 from runbus.sdk.runs import EventRecord
 from runbus.sdk.session import AsyncSession
@@ -37,17 +38,30 @@ _LOOP = LoopThread()
 class Session:
     """One connection to the bus, made when it is first needed; see `AsyncSession`."""
 
-    def __init__(self, url: str | None = None, *, user: str = "", **credentials: Any) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        user: str = "",
+        log_source: LogSource | None = None,
+        **credentials: Any,
+    ) -> None:
         """Make a session; nothing is connected yet.
 
         Args:
             url: `nats://[token@]host:port`, several separated by commas. Default: RUNBUS_NATS_URL,
                 else the `runbus up` of this user, else nats://127.0.0.1:4222.
             user: who asks, for documents that name nobody; default: this machine's user.
+            log_source: where the output of pods is read; default: what is installed for it.
             credentials: as in `connecting.connect`.
 
         """
-        self._session = AsyncSession(url, user=user, **credentials)
+        self._session = AsyncSession(url, user=user, log_source=log_source, **credentials)
+
+    @property
+    def log_source(self) -> LogSource | None:
+        """Where the output of pods is read; None where nothing is installed for it."""
+        return self._session.log_source
 
     def run(
         self,
@@ -151,7 +165,7 @@ class Run:
         return _LOOP.items(self._run.events())
 
     def logs(self, follow: bool = False, *, attempt: int | None = None) -> Iterator[str]:
-        """Yield the lines that were kept of the output; see `AsyncRun.logs`."""
+        """Yield the lines of the main container's output; see `AsyncRun.logs`."""
         return _LOOP.items(self._run.logs(follow, attempt=attempt))
 
     def abort(self, reason: str = "") -> RunStatus:

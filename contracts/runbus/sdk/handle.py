@@ -11,7 +11,7 @@ from runbus.contracts.status import RunStatus
 from runbus.contracts.violations import Violation
 from runbus.sdk.client import Client
 from runbus.sdk.functions.merging import with_changes
-from runbus.sdk.kept_logs import kept_lines
+from runbus.sdk.log_lines import LogLines
 from runbus.sdk.outcomes import RunRejectedError, outcome_error, timeout_error
 from runbus.sdk.rerunning import document_of_run, with_rerun_of
 from runbus.sdk.runs import EventRecord, RunNotFoundError
@@ -111,18 +111,19 @@ class AsyncRun:
                 yield event
 
     async def logs(self, follow: bool = False, *, attempt: int | None = None) -> AsyncIterator[str]:
-        """Yield the lines that were kept of the output: the end of each attempt that is over.
+        """Yield the lines of the main container's output.
 
-        They outlive the pods. What a program is writing right now stands in its pod:
-        `runbus logs -f RUN` reads it there.
+        Those of a pod come from the cluster, where the session has a way there; what is over is
+        kept on the bus, its last lines, and outlives the pods.
 
         Args:
-            follow: wait for the attempts that are still to end, until the run is over.
-            attempt: only this one's.
+            follow: go on as more is written, until the run is over. Without a way to the cluster
+                the lines of an attempt come when it has ended.
+            attempt: only this one's; default: all, in their order.
 
         """
-        lines = kept_lines(self._client, await self.refresh(), follow=follow, attempt=attempt)
-        async for line in lines:
+        reading = LogLines(self._client, await self.refresh(), self._session.log_source)
+        async for line in reading.following(attempt) if follow else reading.now(attempt):
             yield line
 
     async def abort(self, reason: str = "") -> RunStatus:

@@ -28,6 +28,7 @@ from runbus.sdk.functions.function import Function
 from runbus.sdk.functions.merging import with_changes
 from runbus.sdk.functions.refusals import refused
 from runbus.sdk.handle import AsyncRun
+from runbus.sdk.log_sources import LogSource, find_log_source
 from runbus.sdk.outcomes import RunRejectedError
 from runbus.sdk.submissions import prepared
 
@@ -40,22 +41,38 @@ _NO_CLASS = "runbus-which-are-there"
 class AsyncSession:
     """One connection to the bus, made when it is first needed."""
 
-    def __init__(self, url: str | None = None, *, user: str = "", **credentials: Any) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        user: str = "",
+        log_source: LogSource | None = None,
+        **credentials: Any,
+    ) -> None:
         """Make a session; nothing is connected yet.
 
         Args:
             url: `nats://[token@]host:port`, several separated by commas. Default: RUNBUS_NATS_URL,
                 else the `runbus up` of this user, else nats://127.0.0.1:4222.
             user: who asks, for documents that name nobody; default: this machine's user.
+            log_source: where the output of pods is read; default: what is installed for it.
             credentials: as in `connecting.connect`.
 
         """
         self._url = url
         self._user = user
         self._credentials = credentials
+        self._log_source = log_source
         self._connecting = asyncio.Lock()
         self._client: Client | None = None
         self._stack = AsyncExitStack()
+
+    @property
+    def log_source(self) -> LogSource | None:
+        """Where the output of pods is read; None where nothing is installed for it."""
+        if self._log_source is None:
+            self._log_source = find_log_source()
+        return self._log_source
 
     async def run(
         self,

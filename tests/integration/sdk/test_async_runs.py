@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from runbus.cli.pod_logs import PodLogs
 from runbus.contracts.labels import RERUN_OF_ANNOTATION
 from runbus.contracts.states import RunState
 from runbus.sdk import (
@@ -146,3 +147,33 @@ async def test_a_bus_that_is_not_there_is_told_with_the_way_out(system: System) 
     nowhere = AsyncSession("nats://127.0.0.1:9")
     with pytest.raises(BusUnreachableError, match="start `runbus up`"):
         await nowhere.run(shell("exit 0"))
+
+
+async def test_the_output_of_a_running_program_is_followed_where_its_pod_can_be_read(
+    system: System,
+) -> None:
+    source = PodLogs(system.stack.kubeconfig)
+    async with AsyncSession(system.stack.nats_url, log_source=source) as session:
+        run = await session.run(shell("echo begin; sleep 1000"))
+        lines = run.logs(follow=True)
+        async with asyncio.timeout(WAIT_S):
+            assert await anext(lines) == "begin"
+        assert run.state is not RunState.COMPLETED
+        assert [line async for line in run.logs()] == ["begin"]
+        await run.abort("seen enough")
+        assert [line async for line in lines] == []
+        assert [line async for line in run.logs(follow=True)] == ["begin"]
+
+
+async def test_each_attempt_is_followed_after_the_other(system: System) -> None:
+    source = PodLogs(system.stack.kubeconfig)
+    async with AsyncSession(system.stack.nats_url, log_source=source) as session:
+        failing = shell("echo attempt $RUNBUS_ATTEMPT; sleep 0.3; exit 1")
+        run = await session.run(failing.with_retry(1, on=["user"], backoff="1s"))
+        lines = [line async for line in run.logs(follow=True)]
+        assert lines == ["attempt 1", "attempt 2"]
+        assert [line async for line in run.logs(attempt=2)] == ["attempt 2"]
+
+
+async def test_what_reads_pods_is_found_where_it_is_installed(session: AsyncSession) -> None:
+    assert isinstance(session.log_source, PodLogs)

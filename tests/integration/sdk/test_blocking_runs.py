@@ -31,6 +31,7 @@ def shell(script: str) -> Function:
 def test_a_plain_script_runs_waits_and_reads_the_output(blocking: Session) -> None:
     run = shell("echo hello").run(session=blocking)
     assert run.wait(WAIT_S).state is RunState.COMPLETED
+    assert list(run.logs()) == ["hello"]
     assert list(run.logs(follow=True)) == ["hello"]
     assert [event.event_type for event in run.events()][-1] == "completed"
 
