@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -97,3 +99,23 @@ def test_after_a_stop_the_next_call_starts_anew(loop: LoopThread) -> None:
     assert loop.call(_double(1)) == 2
     loop.stop()
     assert loop.call(_double(2)) == 4
+
+
+def test_ctrl_c_ends_the_waiting_and_what_was_waited_for(loop: LoopThread) -> None:
+    ended = threading.Event()
+
+    async def interrupted() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored in tests
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.call(interrupted())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.wait(5)
+    assert loop.call(_double(1)) == 2

@@ -7,6 +7,7 @@ from typing import Any
 
 from runbus.sdk.functions.environment import env_entry, with_entry
 
+_RANGE = ("min_replicas", "max_replicas")
 # Kubernetes' own shapes: parts of two of them make no sense together.
 _WHOLE = frozenset({"affinity", "security_context"})
 
@@ -22,7 +23,7 @@ def with_changes(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
         RefusedSettingError: a value of `env` cannot be one.
 
     """
-    changed = dict(document)
+    changed = _without_replaced(document, changes)
     for key, value in changes.items():
         if value is None:
             changed.pop(key, None)
@@ -30,11 +31,30 @@ def with_changes(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
             changed[key] = _by_name(changed.get(key) or [], _entries(key, value))
         elif key in _WHOLE:
             changed[key] = value
+        elif key == "state_thresholds":
+            changed[key] = _merged(_without_running(changed.get(key), value), value)
         elif key == "parameters":
             changed[key] = _parameters(changed.get(key), value)
         else:
             changed[key] = _merged(changed.get(key), value)
     return changed
+
+
+def _without_running(before: Any, value: Any) -> Any:
+    """Return thresholds without the one that is given anew under its other name."""
+    if not (isinstance(before, Mapping) and isinstance(value, Mapping) and "executing" in value):
+        return before
+    return {key: each for key, each in before.items() if key != "running"}
+
+
+def _without_replaced(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without the range, or the number, that is replaced by the other."""
+    replaced: tuple[str, ...] = ()
+    if changes.get("replicas") is not None:
+        replaced = _RANGE
+    elif any(changes.get(key) is not None for key in _RANGE):
+        replaced = ("replicas",)
+    return {key: value for key, value in document.items() if key not in replaced}
 
 
 def _merged(before: Any, value: Any) -> Any:
