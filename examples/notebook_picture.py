@@ -28,7 +28,7 @@ from typing import Any
 NOTEBOOK = Path(__file__).resolve().parent / "notebook.ipynb"
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 BROWSER_TIMEOUT_S = 60
-WIDTH, HEIGHT = 760, 1010
+WIDTH, HEIGHT = 760, 970
 STYLE = """
 body { font: 14px system-ui, sans-serif; margin: 16px; width: 720px; background: #fff }
 pre.code { background: #f6f8fa; border: 1px solid #d1d9e0; border-radius: 4px; padding: 8px;

@@ -38,7 +38,8 @@ DATA = {"name": "data", "pvc": "a", "mount": "/data"}
          {"state_thresholds": {"held": "1h", "executing": "2h"}}),
         ({"roles": {"driver": {"env": [{"name": "A", "value": "1"}]}}},
          {"roles": {"driver": {"env": {"B": 2}}}},
-         {"roles": {"driver": {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}}}),
+         {"roles": {"driver": {"env": [{"name": "A", "value": "1"},
+                                       {"name": "B", "value": "2"}]}}}),
         ({"labels": {"env": "test"}}, {"labels": {"env": "prod"}}, {"labels": {"env": "prod"}}),
     ],
 )  # fmt: skip
