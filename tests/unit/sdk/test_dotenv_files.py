@@ -57,9 +57,17 @@ def test_a_line_that_is_no_setting_is_told_with_its_place(text: str, line: int, 
     assert str(found.value).startswith(f"my.env, line {line}:")
 
 
-def test_a_value_is_never_repeated_in_an_error() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        'TOKEN="s3cr3t\n',
+        f"KEY=-----BEGIN PRIVATE KEY-----\n{'s3cr3t' * 10}\n",  # its lines stand in no quotes
+        "KEY=-----BEGIN PRIVATE KEY-----\ns3cr3t+/ab=\n",
+    ],
+)
+def test_a_value_is_never_repeated_in_an_error(text: str) -> None:
     with pytest.raises(DotenvError) as found:
-        parse_env_text('TOKEN="s3cr3t\n', "my.env")
+        parse_env_text(text, "my.env")
     assert "s3cr3t" not in str(found.value)
 
 

@@ -8,10 +8,16 @@ the machine that submits it. Source: the page on settings, section 3.
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
+from runbus.contracts.grammars import Grammar
+from runbus.contracts.names import problem_of
+
 FILE_BYTES_MAX = 512 * 1024  # a whole run document may have no more
-_MARKS = "\"'"
+_NO_SETTING = "this is no setting: write NAME=value, or # before a comment"
+_NO_NAME = "what stands before the `=` is no name of a variable: write NAME=value"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # a line of a key in base64 is longer
 
 
 class DotenvError(ValueError):
@@ -60,18 +66,14 @@ def parse_env_text(text: str, name: str) -> dict[str, str]:
         raise DotenvError(message) from error
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text, newline=None)):
-        if binding.error:
-            place = binding.original.line + _blank_lines_before(binding.original.string)
-            raise DotenvError(_unreadable(name, place, binding.original.string))
-        if binding.key is None:
+        if binding.key is None and not binding.error:
             continue
-        if binding.value is None:
-            place = binding.original.line + _blank_lines_before(binding.original.string)
-            message = (
-                f"{name}, line {place}: {binding.key} has no `=`:"
-                f" write {binding.key}=value, or {binding.key}= for an empty text"
-            )
-            raise DotenvError(message)
+        place = binding.original.line + _blank_lines_before(binding.original.string)
+        problem = _problem(binding.key, binding.value, binding.original.string)
+        if binding.error or problem:
+            raise DotenvError(f"{name}, line {place}: {problem or _NO_SETTING}")
+        assert binding.key is not None
+        assert binding.value is not None
         found.pop(binding.key, None)
         found[binding.key] = binding.value
     return found
@@ -82,16 +84,29 @@ def _blank_lines_before(string: str) -> int:
     return string[: len(string) - len(string.lstrip())].count("\n")
 
 
-def _unreadable(name: str, line: int, string: str) -> str:
-    """Return what to tell of a line that is no setting; its value may be a secret."""
-    key, found, value = string.strip().partition("=")
-    where = f"{name}, line {line}"
-    key = key.strip().removeprefix("export ").strip()
-    if found and value.strip()[:1] in _MARKS and value.strip():
+def _problem(key: str | None, value: str | None, string: str) -> str:
+    """Return what is wrong with a line, or nothing; whatever of it may be a secret is not told."""
+    if key is None:
+        return _problem_of_unreadable(string)
+    if problem_of(Grammar.ENV_NAME, key) is not None:
+        return _NO_NAME
+    if value is not None:
+        return ""
+    if not _NAME.fullmatch(key):
+        return "there is no `=`: write NAME=value, and put a value of several lines in quotes"
+    return f"{key} has no `=`: write {key}=value, or {key}= for an empty text"
+
+
+def _problem_of_unreadable(string: str) -> str:
+    before, found, value = string.strip().partition("=")
+    key = before.strip().removeprefix("export ").strip()
+    if not found:
+        return _NO_SETTING
+    if problem_of(Grammar.ENV_NAME, key) is not None:
+        return _NO_NAME
+    if value.strip()[:1] in ("'", '"'):
         return (
-            f"{where}: the quote that {key} begins with has no end, or something follows it:"
+            f"the quote that {key} begins with has no end, or something follows it:"
             " close it, or leave both quotes out"
         )
-    if found:
-        return f"{where}: {key!r} is no name of a variable: write NAME=value"
-    return f"{where}: this is no setting: write NAME=value, or # before a comment"
+    return _NO_SETTING
