@@ -140,7 +140,9 @@ def test_the_wheel_says_what_it_is_what_it_needs_and_under_which_licence(
     assert sorted(line.partition(">")[0] for line in always) == ["msgspec", "nats-py"]
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE"]
-    assert set(metadata.get_all("Provides-Extra", [])) == {"cli", "services", "local", "dev"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {
+        "cli", "dotenv", "services", "local", "dev",
+    }  # fmt: skip
 
 
 def test_the_licence_is_whole() -> None:

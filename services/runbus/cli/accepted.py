@@ -5,12 +5,10 @@ from __future__ import annotations
 from runbus.cli.exits import Exit
 from runbus.cli.output.violations import violation_lines
 from runbus.cli.problems import CliError
-from runbus.contracts import codec, subjects
 from runbus.contracts.events import RunAccepted, RunRejected
-from runbus.contracts.states import EventType, RunState
-from runbus.contracts.streams import EVENTS
 from runbus.sdk.client import Client
 from runbus.sdk.runs import RunRecord
+from runbus.sdk.verdicts import verdict_event
 
 
 async def accepted_event(client: Client, record: RunRecord) -> RunAccepted:
@@ -20,17 +18,13 @@ async def accepted_event(client: Client, record: RunRecord) -> RunAccepted:
         CliError: the run was rejected (its violations are listed), or its events are gone.
 
     """
-    status = record.status
-    verdict = EventType.REJECTED if status.state is RunState.REJECTED else EventType.ACCEPTED
-    subject = subjects.event(status.project, status.run_id, status.shard, verdict)
-    found = await client.bus.last_message(EVENTS, subject)
-    if found is None:
+    event = await verdict_event(client, record.status)
+    if event is None:
         raise CliError(
             f"the first event of {record.ref} is gone",
             why="runs that ended long ago are purged from the bus",
             code=Exit.NO_SUCH_RUN,
         )
-    event = codec.decode_event(verdict, found.data)
     if isinstance(event, RunRejected):
         raise CliError(
             f"{record.ref} was rejected, and of a rejected run no document is kept",
@@ -38,5 +32,4 @@ async def accepted_event(client: Client, record: RunRecord) -> RunAccepted:
             way_out="mend the document and submit it: `runbus submit -f FILE`",
             code=Exit.REFUSED,
         )
-    assert isinstance(event, RunAccepted)
     return event

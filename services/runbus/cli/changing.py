@@ -15,6 +15,7 @@ from runbus.cli.documents import Document, read_documents
 from runbus.cli.problems import CliError
 from runbus.cli.setting_flags import SettingFlags
 from runbus.contracts.violations import is_credential_name
+from runbus.sdk.functions.dotenv_files import DotenvError, read_env_file
 
 FROM_FLAGS = "the run of these flags"
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
@@ -59,12 +60,28 @@ def changes_from(flags: SettingFlags, command: Sequence[str] = ()) -> list[Assig
 
     """
     try:
-        return changes_of(flags, command)
+        return changes_of(flags, command, variables_of(flags))
     except AssignError as error:
         raise CliError(str(error), way_out=error.way_out) from error
     except PathError as error:
         way_out = "`runbus submit --help` shows each; --set-string takes any text as it is"
         raise CliError(str(error), way_out=way_out) from error
+
+
+def variables_of(flags: SettingFlags) -> dict[str, str]:
+    """Return the variables of the dotenv files, a later file's over an earlier one's.
+
+    Raises:
+        CliError: a file cannot be read, or a line in it is no setting.
+
+    """
+    found: dict[str, str] = {}
+    for path in flags.env_file:
+        try:
+            found.update(read_env_file(path))
+        except DotenvError as error:
+            raise CliError(f"--env-file {error}") from error
+    return found
 
 
 def changed(document: Document, changes: Sequence[Assignment]) -> Document:
@@ -99,5 +116,5 @@ def check_command(command: Sequence[str]) -> None:
 
 def readable_credentials(flags: SettingFlags) -> list[str]:
     """Return the variables given in plain text whose names sound like credentials."""
-    names = (text.partition("=")[0] for text in flags.env)
+    names = dict.fromkeys((*variables_of(flags), *(text.partition("=")[0] for text in flags.env)))
     return [name for name in names if is_credential_name(name)]

@@ -8,7 +8,6 @@ readable by this user only, because the bus's token stands in it. Must not know 
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -16,53 +15,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from runbus.cli.exits import Exit
 from runbus.cli.problems import CliError
+from runbus.sdk import addresses
+from runbus.sdk.addresses import (
+    CONTEXT_FILE,
+    Context,
+    StackGoneError,
+    Target,
+    is_alive,
+    read_context,
+    state_dir,
+)
 
 if TYPE_CHECKING:
     from runbus.sdk.client import Client
 
-DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
-CONTEXT_FILE = "current.json"
+__all__ = [
+    "Context",
+    "choose_kubeconfig",
+    "choose_target",
+    "connected",
+    "forget_context",
+    "is_alive",
+    "read_context",
+    "state_dir",
+    "user",
+    "without_secrets",
+    "write_context",
+]
 
 _USERINFO = re.compile(r"//[^@/,]*@")
-
-
-class Context(Struct, frozen=True, kw_only=True):
-    """What a running `runbus up` tells the other commands. `pid` is its own."""
-
-    nats_url: str
-    kubeconfig: str
-    dir: str
-    pid: int
-
-
-class Target(Struct, frozen=True, kw_only=True):
-    """A bus, and why that one: `source` is for error texts."""
-
-    nats_url: str
-    source: str
-
-
-def state_dir(environment: Mapping[str, str]) -> Path:
-    """Return the folder in which runbus keeps this user's state."""
-    chosen = environment.get("RUNBUS_STATE_DIR")
-    if chosen:
-        return Path(chosen)
-    from platformdirs import user_state_path
-
-    return user_state_path("runbus", appauthor=False)
-
-
-def read_context(environment: Mapping[str, str]) -> Context | None:
-    """Return what `runbus up` wrote, if anything that can be read; it may be dead by now."""
-    try:
-        content = (state_dir(environment) / CONTEXT_FILE).read_bytes()
-        return msgspec.json.decode(content, type=Context)
-    except (OSError, msgspec.MsgspecError):
-        return None
 
 
 def write_context(context: Context, environment: Mapping[str, str]) -> Path:
@@ -95,17 +79,6 @@ def forget_context(pid: int, environment: Mapping[str, str], before: Context | N
         (state_dir(environment) / CONTEXT_FILE).unlink()
 
 
-def is_alive(pid: int) -> bool:
-    """Say whether a process with that id exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def choose_target(argument: str | None, environment: Mapping[str, str]) -> Target:
     """Return the bus to talk to.
 
@@ -115,19 +88,15 @@ def choose_target(argument: str | None, environment: Mapping[str, str]) -> Targe
     """
     if argument:
         return Target(nats_url=argument, source="--nats-url")
-    if environment.get("RUNBUS_NATS_URL"):
-        return Target(nats_url=environment["RUNBUS_NATS_URL"], source="RUNBUS_NATS_URL")
-    context = read_context(environment)
-    if context is None:
-        return Target(nats_url=DEFAULT_NATS_URL, source="the default")
-    if not is_alive(context.pid):
+    try:
+        return addresses.choose_target(None, environment)
+    except StackGoneError as error:
         raise CliError(
-            f"the `runbus up` of this user (process {context.pid}) is gone",
+            f"the `runbus up` of this user (process {error.pid}) is gone",
             why="it was killed before it could say goodbye; its bus went with it",
             way_out="start `runbus up` again, or give --nats-url URL",
             code=Exit.UNREACHABLE,
-        )
-    return Target(nats_url=context.nats_url, source="`runbus up`")
+        ) from error
 
 
 def choose_kubeconfig(argument: str | None, environment: Mapping[str, str]) -> str | None:
@@ -201,7 +170,4 @@ async def connected(nats_url: str | None) -> AsyncIterator[Client]:
 
 def user() -> str:
     """Return who asks: the user of this machine."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in many containers
-        return "the command line"
+    return addresses.user_of_this_machine() or "the command line"

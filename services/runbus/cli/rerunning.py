@@ -17,10 +17,8 @@ from runbus.cli.output import printing
 from runbus.cli.running import run_async
 from runbus.cli.setting_flags import SettingFlags, SubmitFlags
 from runbus.cli.submitting import show_documents, submitting_of
-from runbus.contracts.events import RunAccepted
-from runbus.contracts.labels import RERUN_OF_ANNOTATION
 from runbus.sdk.client import Client
-from runbus.settings.origins import asked_for
+from runbus.sdk.rerunning import document_of_run, with_rerun_of
 
 
 def rerun_run(
@@ -54,26 +52,8 @@ async def _document(client: Client, text: str, changes: Sequence[Assignment]) ->
         Document(place=f"the rerun of {record.ref}", raw=before, content=before), changes
     )
     _tell(record.ref, before, found.content)
-    content = {**found.content, "annotations": _annotations(found.content, record.ref)}
+    content = with_rerun_of(found.content, record.ref)
     return Document(place=found.place, raw=content, content=content)
-
-
-def document_of_run(event: RunAccepted, project: str) -> dict[str, Any]:
-    """Return what a run was asked for; defaults are left to be set anew (ADR-0010)."""
-    asked = asked_for(event.document, event.origins, event.overrode)
-    kept = {
-        key: text
-        for key, text in (asked.pop("annotations", None) or {}).items()
-        if key != RERUN_OF_ANNOTATION
-    }
-    return {"project": project, **asked, **({"annotations": kept} if kept else {})}
-
-
-def _annotations(document: dict[str, Any], ref: str) -> object:
-    found = document.get("annotations") or {}
-    if not isinstance(found, dict):
-        return found  # the validator says what is wrong with them
-    return {**found, RERUN_OF_ANNOTATION: ref}
 
 
 def _tell(ref: str, before: dict[str, Any], after: dict[str, Any]) -> None:

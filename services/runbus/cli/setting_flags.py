@@ -60,6 +60,10 @@ class SettingFlags:
     env: Annotated[
         Texts, _several(_CONTAINER, "NAME=VALUE", "An environment variable.", "--env", "-e")
     ] = ()
+    env_file: Annotated[
+        Texts,
+        _several(_CONTAINER, "FILE", "Variables of a dotenv file; --env wins over them."),
+    ] = ()
     env_secret: Annotated[
         Texts, _several(_CONTAINER, "NAME=SECRET:KEY", "A variable out of a Secret.")
     ] = ()

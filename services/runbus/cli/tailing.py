@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from msgspec import Struct
 
-from runbus.cli.connection import choose_kubeconfig
 from runbus.cli.exits import Exit
 from runbus.cli.output import printing
 from runbus.cli.problems import CliError
-from runbus.contracts.identity import object_name
 from runbus.contracts.states import RunState
 from runbus.contracts.status import RunStatus
 from runbus.sdk.client import Client
+from runbus.sdk.log_sources import LogUnavailableError
 from runbus.sdk.logs import LogTail
 
 MAIN = "main"
 # Evidence follows the end of an attempt by a moment: its log has to be fetched first.
 EVIDENCE_WAIT_S = 5.0
 EVIDENCE_POLL_S = 0.25
-START_WAIT_S = 10.0
-START_POLL_S = 0.25
 
 
 class Tailing(Struct, frozen=True, kw_only=True):
@@ -81,31 +77,21 @@ class Tailing(Struct, frozen=True, kw_only=True):
     async def _show_pod(self, status: RunStatus, attempt: int, *, follow: bool) -> bool:
         """Print the log of the attempt's pod; says whether there was one to print."""
         try:
-            from runbus.cli import kube_logs
+            from runbus.cli import pod_logs
         except ImportError:  # installed without what talks to Kubernetes
             return False
-        pod = object_name(status.name, status.run_id, attempt)
+        logs = pod_logs.PodLogs(self.kubeconfig, container=self.container, tail=self.tail)
         try:
-            async with kube_logs.connect(choose_kubeconfig(self.kubeconfig, os.environ)) as kube:
-                give_up_at = asyncio.get_running_loop().time() + START_WAIT_S
-                while True:
-                    try:
-                        async for line in kube.lines(
-                            status.namespace, pod, self.container, follow=follow, tail=self.tail
-                        ):
-                            printing.out_line(line)
-                    except kube_logs.NotStartedError as error:
-                        if not follow or asyncio.get_running_loop().time() > give_up_at:
-                            printing.say(str(error))
-                            return True
-                        await asyncio.sleep(START_POLL_S)
-                    else:
-                        return True
-        except kube_logs.PodGoneError:
+            async for line in logs.lines(status, attempt, follow=follow):
+                printing.out_line(line)
+        except pod_logs.PodNotStartedError as error:
+            printing.say(str(error))
+        except pod_logs.PodLogsGoneError:
             return False
-        except kube_logs.KubeLogError as error:
+        except LogUnavailableError as error:
             printing.say(f"note: {error}")
             return False
+        return True
 
     async def _show_kept(
         self, client: Client, status: RunStatus, attempt: int, *, wait_s: float

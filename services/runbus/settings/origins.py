@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from runbus.contracts.document import RunDocument
 from runbus.contracts.events import Overridden
-from runbus.contracts.violations import pointer
 from runbus.settings.merge import Settings, parts
 from runbus.settings.model import Level, Resolved
 
@@ -96,55 +95,6 @@ def stored_overrode(resolved: Resolved) -> dict[str, tuple[Overridden, ...]]:
     """Return what lower levels said, unless it is too much to be kept beside a document."""
     size = len(msgspec.json.encode(resolved.overrode))
     return resolved.overrode if size <= STORED_BYTES_MAX else {}
-
-
-def asked_for(
-    document: RunDocument,
-    origins: Mapping[str, str] | None,
-    overrode: Mapping[str, tuple[Overridden, ...]],
-) -> dict[str, Any]:
-    """Return what the run's own level said, as far as an effective document still shows it.
-
-    Without origins, the whole document.
-    """
-    settings: dict[str, Any] = msgspec.to_builtins(document)
-    if origins is None:
-        return settings
-    own = {key: _own(f"/{key}", value, origins) for key, value in settings.items()}
-    asked = {key: value for key, value in own.items() if value is not None}
-    in_force = parts(settings)
-    for path in overrode:
-        if path not in in_force and path not in origins:
-            _cancel(asked, path)
-    return asked
-
-
-def _cancel(asked: dict[str, Any], path: str) -> None:
-    """Put back what had cancelled a lower level's value, and so left no trace in the document."""
-    if path == "/resources":
-        asked.setdefault("resources", {})
-    elif path == "/resources/gpus/count":
-        asked["resources"] = {**asked.get("resources", {}), "gpus": {"count": 0}}
-    elif path.startswith("/node_selector/"):
-        key = path.removeprefix("/node_selector/").replace("~1", "/").replace("~0", "~")
-        asked["node_selector"] = {**asked.get("node_selector", {}), key: ""}
-
-
-def _own(path: str, value: Any, origins: Mapping[str, str]) -> Any:
-    """Return the part of a setting that has no origin below the run; None where nothing is left."""
-    if not any(each == path or each.startswith(f"{path}/") for each in origins):
-        return value
-    if path in origins:
-        return None
-    if isinstance(value, list | tuple):
-        kept = [each for each in value if pointer(path, each.get("name")) not in origins]
-        return kept or None
-    kept_by_key = {
-        key: own
-        for key, each in value.items()
-        if (own := _own(pointer(path, key), each, origins)) is not None
-    }
-    return kept_by_key or None
 
 
 def _said_at(by_path: Mapping[str, Any], path: str) -> Any:

@@ -165,3 +165,39 @@ async def test_a_file_is_explained_without_a_bus_under_the_defaults_given(tmp_pa
     ]
     refused = await command("explain", "-f", "-", stdin="project: nlp\n")
     assert (refused.code, "/image: required" in refused.err) == (3, True)
+
+
+async def test_a_dotenv_file_gives_variables_and_flags_win_over_it(tmp_path: Path) -> None:
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path)})
+    path = tmp_path / "run.env"
+    path.write_text('# of the run\nA=1\nexport B="two words"\nAPI_TOKEN=s3cr3t\nHOME_OF=${HOME}\n')
+    done = await command(
+        *("submit", "--dry-run", "-o", "json", *FLAGS, "-n", "dotenv", "--env", "A=2"),
+        *("--env-file", str(path)),
+    )
+    assert done.code == 0, done.err
+    assert done.json["env"] == [
+        {"name": "A", "value": "2"},
+        {"name": "B", "value": "two words"},
+        {"name": "API_TOKEN", "value": "s3cr3t"},
+        {"name": "HOME_OF", "value": "${HOME}"},
+    ]
+    assert "reads API_TOKEN: --env-secret hides it" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("A=1\nB\n", "run.env, line 2: B has no `=`"),
+        ('A="open\n', "run.env, line 1: the quote that A begins with has no end"),
+    ],
+)
+async def test_a_line_of_a_dotenv_file_that_is_no_setting_is_told(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    command = Command({"RUNBUS_STATE_DIR": str(tmp_path)})
+    path = tmp_path / "run.env"
+    path.write_text(text)
+    done = await command("submit", "--dry-run", *FLAGS, "-n", "dotenv", "--env-file", str(path))
+    assert done.code == 2
+    assert told in done.err

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from runbus.cli.connection import (
-    CONTEXT_FILE,
-    DEFAULT_NATS_URL,
     Context,
     choose_kubeconfig,
     choose_target,
@@ -23,6 +21,7 @@ from runbus.cli.connection import (
 )
 from runbus.cli.exits import Exit
 from runbus.cli.problems import CliError
+from runbus.sdk.addresses import CONTEXT_FILE, DEFAULT_NATS_URL
 
 
 @pytest.fixture

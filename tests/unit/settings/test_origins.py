@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from runbus.contracts.asked import asked_for
 from runbus.contracts.events import Overridden
 from runbus.settings.defaults import Defaults, defaults_of
 from runbus.settings.model import Resolved
 from runbus.settings.origins import (
     Explained,
-    asked_for,
     explain,
     stored_origins,
     stored_overrode,

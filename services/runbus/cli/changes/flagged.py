@@ -6,7 +6,7 @@ what cannot even be taken apart is refused here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runbus.cli.changes.assigning import Assignment, assigned
@@ -25,12 +25,17 @@ _VOLUME_SOURCES = ("pvc", "config_map", "secret")
 _WITHOUT_VALUE = {"empty_dir": "{}", "read_only": "true"}
 
 
-def changes_of(flags: SettingFlags, command: Sequence[str] = ()) -> list[Assignment]:
+def changes_of(
+    flags: SettingFlags,
+    command: Sequence[str] = (),
+    variables: Mapping[str, str] = {},
+) -> list[Assignment]:
     """Return the changes that flags ask for, in the order in which they are made.
 
     Args:
         flags: as given.
         command: what stood after `--`.
+        variables: those of the dotenv files; flags for single ones win over them.
 
     Raises:
         PathError: one cannot be taken apart; it is named, with what it looks like.
@@ -38,6 +43,7 @@ def changes_of(flags: SettingFlags, command: Sequence[str] = ()) -> list[Assignm
     """
     return [
         *_plain(flags),
+        *(_variable(f"--env-file: {name}", name, {"value": variables[name]}) for name in variables),
         *_environment(flags),
         *_pairs("--param", flags.param, "parameters", value_of),
         *_pairs("--label", flags.label, "labels"),
