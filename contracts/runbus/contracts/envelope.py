@@ -24,6 +24,7 @@ STRUCTURED_PREFIX = "application/cloudevents"
 
 TRACEPARENT = "traceparent"
 IDEMPOTENCY_KEY = "Runbus-Idempotency-Key"
+AUTHOR = "Runbus-Author"  # percent-encoded, like the attributes: who stored a revision
 CONTENT_TYPE = "Content-Type"
 
 # Printable ASCII but space, double quote and percent stays as it is.

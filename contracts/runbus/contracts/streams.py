@@ -25,6 +25,8 @@ DEFAULTS_BUCKET = "defaults"
 FUNCTIONS_BUCKET = "functions"
 LEASES_BUCKET = "leases"
 
+DEFAULTS_KEY = "service"  # the one key of its bucket: the whole defaults file as text
+
 MAX_MESSAGE_BYTES = 1024 * 1024
 
 

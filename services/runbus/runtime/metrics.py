@@ -86,6 +86,9 @@ class Metrics:
         self.state_s = self._histogram(
             "run_state_duration_seconds", "A run's stay in the state it leaves", _LONG_S, "state"
         )
+        self.defaults_rejected = self._counter(
+            "defaults_rejected", "Revisions of the defaults that were refused, and had no effect"
+        )
         self.runs_purged = self._counter("runs_purged", "Runs forgotten by the retention sweep")
 
     def _count_lateness(self) -> None:

@@ -26,6 +26,7 @@ from runbus.runtime import kube, logs
 from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.config import ConfigError, KubeConfig, ServiceConfig
 from runbus.runtime.deadletters import DeadLetters
+from runbus.runtime.defaults_feed import DefaultsFeed
 from runbus.runtime.errors import FatalError
 from runbus.runtime.health import Health
 from runbus.runtime.inbox import Inbox
@@ -35,6 +36,7 @@ from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog
+from runbus.runtime.settings import read_defaults
 from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import Bus
 from runbus.sdk.connecting import connect
@@ -90,6 +92,20 @@ class Service(Struct, Generic[T]):
         self.health.add("lease", lease.ready_problem)
         self.metrics.gauge("lease_held", "1 on the active replica", lambda: float(lease.is_held))
         return lease
+
+    def defaults(self, path: str) -> DefaultsFeed:
+        """Return the operator's defaults: those of the bus, else of the file at `path`.
+
+        Raises:
+            ConfigError: the file cannot be used.
+
+        """
+        file = read_defaults(path) if path else None
+        feed = DefaultsFeed(self.bus, file, self.log, self.metrics.defaults_rejected)
+        self.health.add("defaults", feed.ready_problem)
+        about = "Revision of the bucket that is in force; 0: none"
+        self.metrics.gauge("defaults_revision", about, lambda: float(feed.revision))
+        return feed
 
     def queue(self) -> WorkQueue:
         """Return the queue of what has to be looked at, now or at a time."""

@@ -10,14 +10,12 @@ from runbus.settings.model import Refused
 
 
 def read_defaults(path: str) -> Defaults:
-    """Return the defaults of a file, or those shipped where no path is given.
+    """Return the defaults of a file.
 
     Raises:
         ConfigError: the file cannot be read, or it is refused; every violation is listed.
 
     """
-    if not path:
-        return Defaults()
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

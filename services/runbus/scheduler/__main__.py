@@ -1,39 +1,42 @@
-"""Wiring of the scheduler: limits, lease, feed, rounds, sweeps."""
+"""Wiring of the scheduler: defaults, lease, feed, rounds, sweeps."""
 
 from __future__ import annotations
 
 import asyncio
 
 from runbus.contracts.transitions import Publisher
+from runbus.runtime.defaults_feed import DefaultsFeed
 from runbus.runtime.leases import Lease
 from runbus.runtime.livefeed import LiveFeed
 from runbus.runtime.service import Service, main
-from runbus.runtime.settings import read_defaults
 from runbus.scheduler.config import SchedulerConfig
 from runbus.scheduler.handler import ROUND, Handler
 from runbus.scheduler.model import Limits
 from runbus.scheduler.sweeping import Sweeper
+from runbus.settings.defaults import Defaults
 
 
 async def run(service: Service[SchedulerConfig]) -> None:
     """Admit runs while the lease is ours."""
-    defaults = read_defaults(service.config.defaults_file)
-    limits = Limits(
-        concurrent_runs=defaults.limits.concurrent_runs,
-        by_project=defaults.concurrent_runs_by_project(),
-    )
+    defaults = service.defaults(service.config.defaults_file)
     lease = service.lease()
     service.health.complete()
     try:
-        if await lease.acquire(service.stopping):
-            await _schedule(service, lease, limits)
+        async with defaults.following(service.stopping):
+            if await lease.acquire(service.stopping):
+                await _schedule(service, lease, defaults)
     finally:
         await lease.release()
 
 
-async def _schedule(service: Service[SchedulerConfig], lease: Lease, limits: Limits) -> None:
+async def _schedule(
+    service: Service[SchedulerConfig], lease: Lease, defaults: DefaultsFeed
+) -> None:
     queue = service.queue()
-    handler = Handler(service.run_log, queue, limits, service.clock, service.log)
+    handler = Handler(
+        service.run_log, queue, _limits(defaults.defaults), service.clock, service.log
+    )
+    defaults.listen(lambda changed: handler.limit(_limits(changed)))
     feed = LiveFeed(service.bus, None, service.log)
     sweeper = Sweeper(
         service.bus,
@@ -59,6 +62,13 @@ async def _schedule(service: Service[SchedulerConfig], lease: Lease, limits: Lim
         await queue.run(handler.round, service.stopping, workers=1)
         for task in background:
             task.cancel()
+
+
+def _limits(defaults: Defaults) -> Limits:
+    return Limits(
+        concurrent_runs=defaults.limits.concurrent_runs,
+        by_project=defaults.concurrent_runs_by_project(),
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from runbus.scheduler.retention import IDEMPOTENCY_HORIZON_DAYS, RETENTION_DAYS
 class SchedulerConfig(ServiceConfig, frozen=True, kw_only=True):
     """What the scheduler can be told."""
 
-    defaults_file: Annotated[str, Meta(description="limits on concurrent runs")] = ""
+    defaults_file: Annotated[str, Meta(description="what holds while the bus has no defaults")] = ""
     retention_days: Annotated[
         float,
         Meta(

@@ -63,6 +63,12 @@ class Handler:
         if state in WAITING_STATES or (in_flight is not None and state.is_final):
             self._queue.add(ROUND)
 
+    def limit(self, limits: Limits) -> None:
+        """Hold to other limits from now on: they call for a round at once."""
+        if limits != self._limits:
+            self._limits = limits
+            self._queue.add(ROUND)
+
     def by_state(self) -> Mapping[str, int]:
         """Return how many runs are in each state, of those that are not over."""
         return Counter(state.value for state, _ in self._all())

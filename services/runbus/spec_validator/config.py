@@ -12,5 +12,5 @@ from runbus.runtime.config import KubeConfig
 class ValidatorConfig(KubeConfig, frozen=True, kw_only=True):
     """What the spec-validator can be told."""
 
-    defaults_file: Annotated[str, Meta(description="defaults and allowed values")] = ""
+    defaults_file: Annotated[str, Meta(description="what holds while the bus has no defaults")] = ""
     in_hand_max: Annotated[int, Meta(description="documents in hand at once", ge=1)] = 128

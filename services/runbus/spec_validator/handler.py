@@ -50,7 +50,7 @@ class Handler:
         self,
         run_log: RunLog,
         bus: Bus,
-        defaults: Defaults,
+        defaults: Callable[[], Defaults],
         classes: PriorityClasses,
         clock: Clock,
         log: Log,
@@ -132,7 +132,7 @@ class Handler:
 
     def _judge(self, request: Request, run_id: str) -> Verdict:
         now = self._clock.now()
-        return judge(request, run_id, self._defaults, now, self._classes.highest_first)
+        return judge(request, run_id, self._defaults(), now, self._classes.highest_first)
 
     async def _found(
         self, request: Request, own_id: str, event: RunAccepted, newest: RunRecord | None
