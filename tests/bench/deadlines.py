@@ -70,7 +70,8 @@ async def _single(world: World, count: int, *, apart_s: float) -> list[Figure]:
             await asyncio.sleep(apart_s / 2)
         await story.until(stuck, ABORTED)
         await story.until(good, COMPLETED)
-        moments = await seen.moments()
+        await seen.until(good, "succeeded")
+        moments = await seen.until(stuck, "gone")
     key, title = f"single_{KEYS[world.kind]}", f"{world.kind.value}, single ({count})"
     return _figures(key, title, story, moments, stuck, good)
 
@@ -90,7 +91,7 @@ async def _at_once(world: World, waves: int, width: int) -> list[Figure]:
             meanwhile = await _submitted([_good_job(at) for at in ends], world)
             await story.until(wave, ABORTED)
             await story.until(meanwhile, COMPLETED)
-            moments = await seen.moments()
+            moments = await seen.until(wave, "gone")
             due = _deadlines(story, wave)
             last = max(moments[each]["deleted"] for each in wave)
             all_deleted_s.append(last - min(due.values()))

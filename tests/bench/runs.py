@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -108,6 +108,9 @@ async def submitted(world: World, document: Mapping[str, Any]) -> str:
     return reply.run_id
 
 
+SEEN_TIMEOUT_S = 30.0
+
+
 class Seen:
     """When what happened to the pods of each run: the stand-in's own record, or a watch."""
 
@@ -120,6 +123,16 @@ class Seen:
         if self._world.kind is ClusterKind.STAND_IN:
             return await self._world.moments()
         return self._moments
+
+    async def until(self, run_ids: Iterable[str], moment: str) -> Moments:
+        """Wait until a moment of each run has been seen: its event may have been faster."""
+        wanted = list(run_ids)
+        async with asyncio.timeout(SEEN_TIMEOUT_S):
+            while True:
+                moments = await self.moments()
+                if all(moment in moments.get(each, {}) for each in wanted):
+                    return moments
+                await asyncio.sleep(0.01)
 
     async def watch(self) -> None:
         """Note what a watch of the local cluster shows, until cancelled."""

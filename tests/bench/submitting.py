@@ -91,7 +91,7 @@ async def _by_request(world: World, story: Story, seen: Seen) -> tuple[float, fl
     own_id = await submitted(world, job(PLAN))
     verdict_at = time.time()
     await story.until([own_id], *FINAL)
-    created_at = (await seen.moments())[own_id]["created"]
+    created_at = (await seen.until([own_id], "created"))[own_id]["created"]
     await asyncio.sleep(IDLE_S)
     return (created_at - sent_at) * 1000, (verdict_at - sent_at) * 1000
 
@@ -101,7 +101,7 @@ async def _by_command(world: World, story: Story, seen: Seen) -> float:
     sent_at = time.time()
     sent = await world.client.send(job(PLAN), project=PROJECT)
     await story.until([sent.run_id], *FINAL)
-    created_at = (await seen.moments())[sent.run_id]["created"]
+    created_at = (await seen.until([sent.run_id], "created"))[sent.run_id]["created"]
     await asyncio.sleep(IDLE_S)
     return (created_at - sent_at) * 1000
 
