@@ -54,11 +54,14 @@ class ViolationCode(StrEnum):
     SEVERAL_SOURCES = "several_sources"
     REQUEST_ABOVE_LIMIT = "request_above_limit"
     PROJECT_MISMATCH = "project_mismatch"
+    CAP_EXCEEDED = "cap_exceeded"  # more than an administrator allows
     # the request, not the document
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key"
     # warnings
     NOT_CHECKED = "not_checked"  # what it would be checked against is not at hand
+    LEFT_OUT = "left_out"  # an inherited value that gave way to the run's own
+    LITERAL_SECRET = "literal_secret"  # noqa: S105 -- a code; the value looks like a credential
 
 
 class Violation(Struct, frozen=True, omit_defaults=True):

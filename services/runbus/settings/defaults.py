@@ -1,81 +1,46 @@
-"""The operator's defaults file: settings of the service level, allowed lists, limits.
+"""The operator's defaults file: settings and caps of the service and of projects, limits, nodes.
 
-The same checks as for run documents, on Structs that say which keys there are; what a later
-release brings is known and not available, never unknown. It must not know where the file comes
-from. Source: the page on settings, sections 2 and 11.
+Same checks as for run documents, on Structs that say which keys there are (`defaults_file`). A
+file that would make every run that inherits it a refused one is refused itself. It must not know
+where the file comes from. Source: the page on settings, sections 2 and 11.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from runbus.contracts.document import RunDocument
 from runbus.contracts.document_findings import Findings
 from runbus.contracts.document_scalars import is_bad
 from runbus.contracts.document_shape import check_of
-from runbus.contracts.grammars import ObjectName, Project
-from runbus.contracts.placement import Platform, Toleration
+from runbus.contracts.placement import Platform
 from runbus.contracts.violations import Violation, ViolationCode, pointer
+from runbus.settings.defaults_file import Caps, DefaultsFile, Limits, ProjectSettings, spot_nodes
+from runbus.settings.in_force import CapsOf, InForce
 from runbus.settings.merge import merge
-from runbus.settings.merged_checks import GPU_COUNT_PATH, InForce, violations_of, volume_positions
+from runbus.settings.merged_checks import GPU_COUNT_PATH, violations_of, volume_positions
 from runbus.settings.model import Level, Read, Refused
 from runbus.settings.reading import read_documents
 from runbus.settings.shipped import SHIPPED
 
-RUNS_MAX = 10_000_000  # nothing runs more at once: a larger limit is a slip
+__all__ = ["Defaults", "Limits", "ProjectDefaults", "defaults_of", "parse_defaults"]
+
 ROOT = "/"
 
 # They say which run a document is: a default would make documents mean something else.
-_OF_EACH_RUN = ("project", "name", "user", "kind")
+_OF_EACH_RUN = ("project", "name", "user", "kind", "function")
+_LATER_IN_LIMITS = ("gpus", "cpu", "memory")
 
 
-class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much may run at once."""
+class ProjectDefaults(Struct, frozen=True, kw_only=True):
+    """What the operator says for one project; `settings` in the contracts' normal form."""
 
-    concurrent_runs: Annotated[
-        int | None,
-        Meta(
-            description="runs that are admitted and not final; left out: no limit",
-            extra={"least": 0, "most": RUNS_MAX},
-        ),
-    ] = None
-
-
-class ProjectSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the operator sets for one project."""
-
-    limits: Annotated[Limits | None, Meta(description="of this project")] = None
-
-
-class DefaultsFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The defaults file as an operator writes it."""
-
-    defaults: Annotated[RunDocument | None, Meta(description="any setting of a run")] = None
-    allowed_priority_classes: Annotated[
-        tuple[ObjectName, ...] | None, Meta(description="highest first; empty: the cluster's own")
-    ] = None
-    gpu_tolerations: Annotated[
-        tuple[Toleration, ...] | None, Meta(description="on each pod that asks for a GPU")
-    ] = None
-    namespaces: Annotated[
-        dict[Project, Project] | None, Meta(description="project: namespace; default: its name")
-    ] = None
-    limits: Annotated[Limits | None, Meta(description="of all runs together")] = None
-    projects: Annotated[
-        dict[Project, ProjectSettings] | None, Meta(description="settings by project")
-    ] = None
-
-
-_LATER_IN_FILE = {
-    "caps": "caps on what a run may ask for",
-    "preemptible_nodes": "spot nodes",
-}
-_LATER_IN_PROJECT = {"defaults": "defaults of a project", "caps": "caps of a project"}
-_LATER_IN_LIMITS = dict.fromkeys(("gpus", "cpu", "memory"), "limits on resources")
+    settings: Mapping[str, Any] = {}
+    caps: Caps = Caps()
+    limits: Limits = Limits()
 
 
 class Defaults(Struct, frozen=True, kw_only=True):
@@ -85,11 +50,24 @@ class Defaults(Struct, frozen=True, kw_only=True):
     """
 
     service: Mapping[str, Any] = {}
+    caps: Caps = Caps()
     allowed_priority_classes: tuple[str, ...] = ()
     platform: Platform = Platform()
     namespaces: dict[str, str] = {}
     limits: Limits = Limits()
-    projects: dict[str, ProjectSettings] = {}
+    projects: dict[str, ProjectDefaults] = {}
+
+    def of_project(self, project: str) -> ProjectDefaults:
+        """Return what is said for a project; nothing, for most."""
+        return self.projects.get(project) or ProjectDefaults()
+
+    def caps_of(self, project: str) -> tuple[CapsOf, ...]:
+        """Return the caps that hold for a project's runs, the service's first."""
+        own = self.of_project(project).caps
+        return (
+            CapsOf("the service", Level.SERVICE, self.caps),
+            CapsOf(f"project {project}", Level.PROJECT, own),
+        )
 
     def namespace_of(self, project: str) -> str:
         """Return the namespace in which a project's objects are."""
@@ -100,7 +78,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
         return {
             name: each.limits.concurrent_runs
             for name, each in self.projects.items()
-            if each.limits is not None and each.limits.concurrent_runs is not None
+            if each.limits.concurrent_runs is not None
         }
 
 
@@ -124,69 +102,57 @@ def defaults_of(raw: object) -> Defaults | Refused:
     if raw is None:
         return Defaults()
     findings = Findings()
-    known = _available(raw, findings)
-    cleaned = check_of(DefaultsFile)(known, "", findings)
+    cleaned = check_of(DefaultsFile)(raw, "", findings)
     if is_bad(cleaned):
         return Refused(tuple(findings.found))
-    _refuse_identity(cleaned.get("defaults", {}), findings)
+    projects = cleaned.get("projects", {})
+    _refuse_identity(cleaned, "", findings)
+    _refuse_limits(cleaned, "", findings)
+    for name, each in projects.items():
+        _refuse_identity(each, pointer("/projects", name), findings)
+        _refuse_limits(each, pointer("/projects", name), findings)
     _refuse_repeated(cleaned.get("allowed_priority_classes", ()), findings)
     file = msgspec.convert(cleaned, DefaultsFile)
+    given = file.projects or {}
     defaults = Defaults(
         service=cleaned.get("defaults", {}),
+        caps=file.caps or Caps(),
         allowed_priority_classes=file.allowed_priority_classes or (),
-        platform=Platform(gpu_tolerations=file.gpu_tolerations or ()),
+        platform=Platform(
+            preemptible_nodes=spot_nodes(file.preemptible_nodes),
+            gpu_tolerations=file.gpu_tolerations or (),
+        ),
         namespaces=file.namespaces or {},
         limits=file.limits or Limits(),
-        projects=file.projects or {},
+        projects={
+            name: _project(given[name], each.get("defaults", {})) for name, each in projects.items()
+        },
     )
-    found = [*findings.found, *_impossible(defaults, known, findings.found)]
+    found = [*findings.found, *_impossible(defaults, raw, findings.found)]
     return Refused(tuple(found)) if found else defaults
 
 
-def _available(raw: object, findings: Findings) -> object:
-    """Return a file without what a later release brings; each such key is a finding."""
-    if not isinstance(raw, dict):
-        return raw
-    file = _without_later(raw, _LATER_IN_FILE, "", findings)
-    file = _limits_available(file, "", findings)
-    projects = file.get("projects")
-    if isinstance(projects, dict):
-        file["projects"] = {
-            name: _project_available(each, pointer("/projects", name), findings)
-            for name, each in projects.items()
-        }
-    return file
+def _project(given: ProjectSettings, settings: Mapping[str, Any]) -> ProjectDefaults:
+    return ProjectDefaults(
+        settings=settings, caps=given.caps or Caps(), limits=given.limits or Limits()
+    )
 
 
-def _project_available(raw: object, path: str, findings: Findings) -> object:
-    if not isinstance(raw, dict):
-        return raw
-    return _limits_available(_without_later(raw, _LATER_IN_PROJECT, path, findings), path, findings)
-
-
-def _limits_available(raw: dict[Any, Any], path: str, findings: Findings) -> dict[Any, Any]:
-    limits = raw.get("limits")
-    if not isinstance(limits, dict):
-        return raw
-    known = _without_later(limits, _LATER_IN_LIMITS, f"{path}/limits", findings)
-    return {**raw, "limits": known}
-
-
-def _without_later(
-    raw: dict[Any, Any], later: Mapping[str, str], path: str, findings: Findings
-) -> dict[Any, Any]:
-    for key, what in later.items():
-        if raw.get(key) is not None:
-            hint = f"{what}: not available in this release; leave {key} out"
-            findings.add(f"{path}/{key}", ViolationCode.NOT_AVAILABLE, key, hint=hint)
-    return {key: value for key, value in raw.items() if key not in later}
-
-
-def _refuse_identity(settings: Mapping[str, Any], findings: Findings) -> None:
+def _refuse_identity(level: Mapping[str, Any], at: str, findings: Findings) -> None:
+    settings = level.get("defaults", {})
     for key in _OF_EACH_RUN:
         if key in settings:
             hint = f"{key} belongs to each run: take it out of the defaults"
-            findings.add(f"/defaults/{key}", ViolationCode.NOT_ALLOWED, settings[key], hint=hint)
+            path = f"{at}/defaults/{key}"
+            findings.add(path, ViolationCode.NOT_ALLOWED, settings[key], hint=hint)
+
+
+def _refuse_limits(level: Mapping[str, Any], at: str, findings: Findings) -> None:
+    """Refuse limits that nobody would keep to yet: to be silent would be worse."""
+    for key in _LATER_IN_LIMITS:
+        if key in level.get("limits", {}):
+            hint = f"limits on resources: not available in this release; leave {key} out"
+            findings.add(f"{at}/limits/{key}", ViolationCode.NOT_AVAILABLE, key, hint=hint)
 
 
 def _refuse_repeated(names: list[str] | tuple[str, ...], findings: Findings) -> None:
@@ -199,20 +165,41 @@ def _refuse_repeated(names: list[str] | tuple[str, ...], findings: Findings) -> 
 
 def _impossible(defaults: Defaults, raw: object, told: list[Violation]) -> list[Violation]:
     """Return what would make every run that inherits the defaults a refused one."""
-    settings, origins = merge([(Level.SHIPPED, SHIPPED), (Level.RUN, defaults.service)])
+    known = {each.path for each in told}
+    found: dict[str, Violation] = {}
+    for at, settings, project in _levels(defaults):
+        for each in _violations(defaults, raw, settings, project):
+            path = f"{at}/defaults{each.path}"
+            if path not in known and f"/defaults{each.path}" not in found:
+                found[path] = msgspec.structs.replace(each, path=path)
+    return list(found.values())
+
+
+def _levels(defaults: Defaults) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    yield "", {}, ""
+    for name, each in defaults.projects.items():
+        yield pointer("/projects", name), each.settings, name
+
+
+def _violations(
+    defaults: Defaults, raw: object, own: Mapping[str, Any], project: str
+) -> Iterator[Violation]:
+    settings, origins = merge(
+        [(Level.SHIPPED, SHIPPED), (Level.RUN, defaults.service), (Level.RUN, own)]
+    )
     checked = InForce(
         settings=settings,
         origins=origins,
+        project=project,
+        platform=defaults.platform,
+        caps=defaults.caps_of(project),
         priority_classes=defaults.allowed_priority_classes or None,
         volume_positions=volume_positions(raw.get("defaults") if isinstance(raw, dict) else None),
     )
-    known = {each.path for each in told}
-    found = [
-        msgspec.structs.replace(each, path=f"/defaults{each.path}")
-        for each in violations_of(checked)
-        if each.path != GPU_COUNT_PATH  # the type alone, for those who ask for a number
-    ]
-    return [each for each in found if each.path not in known]
+    for each in violations_of(checked):
+        is_shipped = origins.get(each.path) is Level.SHIPPED  # brought down to the cap by itself
+        if each.path != GPU_COUNT_PATH and not is_shipped:  # the type, for those who give a number
+            yield each
 
 
 def _refused(path: str, code: ViolationCode, given: object, hint: str) -> Refused:

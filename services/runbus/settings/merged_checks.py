@@ -1,23 +1,25 @@
 """What only the settings in force can show: values of different settings, or of different levels.
 
 Each check gives violations whose paths point into the run's document as if everything had been
-written there; where a value comes from the operator, the hint says so. The settings have gone
+written there; where a value comes from somewhere else, the hint says so. The settings have gone
 through the contracts' check of structure, level by level, and stand in its normal form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from msgspec import Struct
 
 from runbus.contracts.document import PreemptionMode
 from runbus.contracts.document_findings import did_you_mean
 from runbus.contracts.document_rules import mount_place
 from runbus.contracts.names import is_extended_resource
 from runbus.contracts.quantities import parse_quantity
+from runbus.contracts.states import Kind
 from runbus.contracts.violations import Violation, ViolationCode, pointer, shortened
+from runbus.settings.capping import beyond_caps
+from runbus.settings.in_force import InForce
+from runbus.settings.kinds import roles_of, rules_of
 from runbus.settings.model import Level
 
 Settings = Mapping[str, Any]
@@ -25,19 +27,6 @@ Settings = Mapping[str, Any]
 GPU_COUNT_PATH = "/resources/gpus/count"
 _PREEMPTION_PATH = "/preemption_mode"
 _PRIORITY_PATH = "/priority_class"
-
-
-class InForce(Struct, frozen=True, kw_only=True):
-    """The settings in force, where each came from, and what they are checked against.
-
-    `priority_classes` is None where neither the operator nor a cluster says which there are; else
-    they stand highest first. `volume_positions` says where a volume stands in the document.
-    """
-
-    settings: Settings
-    origins: Mapping[str, Level]
-    priority_classes: Sequence[str] | None = None
-    volume_positions: Mapping[str, int] = {}
 
 
 def volume_positions(raw: object) -> dict[str, int]:
@@ -50,23 +39,75 @@ def volume_positions(raw: object) -> dict[str, int]:
 
 
 def violations_of(merged: InForce) -> list[Violation]:
-    """Return everything that is wrong with the settings in force."""
-    return [
-        *_requests(merged),
-        *_gpus(merged),
-        *_mounts(merged),
-        *_preemption(merged),
-        *_priority_class(merged),
-    ]
+    """Return everything that is wrong with the settings in force, each finding once."""
+    found = [*_mounts(merged), *_of_kind(merged), *beyond_caps(merged)]
+    for pods in _pods(merged):
+        found += _requests(pods)
+        found += _gpus(pods)
+        found += _preemption(pods)
+        found += _priority_class(pods)
+    return list({(each.path, each.code): each for each in found}.values())
 
 
 def warnings_of(merged: InForce) -> list[Violation]:
-    """Return what could not be checked."""
+    """Return what could not be checked, and what is right and rarely meant."""
+    return [*_unchecked_class(merged), *_workers_beside_gpus(merged)]
+
+
+def _unchecked_class(merged: InForce) -> list[Violation]:
     name = merged.settings.get("priority_class")
     if name is None or merged.priority_classes is not None:
         return []
     hint = "no list of priority classes is at hand: the cluster decides when the pod is created"
     return [Violation(_PRIORITY_PATH, ViolationCode.NOT_CHECKED.value, name, hint=hint)]
+
+
+def _workers_beside_gpus(merged: InForce) -> list[Violation]:
+    """Warn of a function with GPUs whose workers would share them, or leave some alone."""
+    kind = merged.kind
+    gpus = ((merged.settings.get("resources") or {}).get("gpus") or {}).get("count")
+    if not gpus or kind is None or not rules_of(kind).is_function:
+        return []
+    workers = ((merged.settings.get("nuclio") or {}).get("http") or {}).get("workers")
+    if workers is None or workers == gpus:
+        return []
+    hint = f"each worker uses a GPU of its own: {workers} workers do not go with {gpus} GPUs"
+    path = "/nuclio/http/workers"
+    return [Violation(path, ViolationCode.CONFLICT.value, workers, hint=hint)]
+
+
+def _pods(merged: InForce) -> Iterator[InForce]:
+    """Yield the settings of each sort of pod that the run has."""
+    roles = roles_of(merged.kind, merged.settings) if merged.kind is not None else ()
+    if not roles:
+        yield merged
+    for role in roles:
+        yield merged.of_role(role)
+
+
+def _of_kind(merged: InForce) -> Iterator[Violation]:
+    """Yield what a kind needs besides what every run needs."""
+    settings, kind = merged.settings, merged.kind
+    match kind:
+        case Kind.SPARK:
+            spark = settings.get("spark") or {}
+            if not settings.get("command"):
+                yield _missing("/command", "the program: `command: local:///opt/app/main.py`")
+            if not spark.get("version"):
+                yield _missing("/spark/version", "like `spark: {version: 3.5.6}`")
+            if spark.get("type") in {"Scala", "Java"} and not spark.get("main_class"):
+                yield _missing("/spark/main_class", f"{spark['type']} programs need it")
+        case Kind.NUCLIO | Kind.SERVING:
+            nuclio = settings.get("nuclio") or {}
+            for key, example in (("handler", "main:handler"), ("runtime", "python:3.11")):
+                if not nuclio.get(key):
+                    yield _missing(f"/nuclio/{key}", f'like `nuclio: {{{key}: "{example}"}}`')
+        case _:
+            return
+
+
+def _missing(path: str, example: str) -> Violation:
+    return Violation(path, ViolationCode.REQUIRED.value, hint=f"give it, {example}")
 
 
 def _requests(merged: InForce) -> list[Violation]:
@@ -88,31 +129,32 @@ def _request(merged: InForce, name: str, request: str, limit: str) -> Violation 
         return None
     request_path = pointer("/resources/requests", name)
     limit_path = pointer("/resources/limits", name)
-    # The value that the user wrote is the one to mend; the other is named with its level.
+    # The value that somebody asked for is the one to mend; the other is named with its level.
     path, given, other, other_path = request_path, request, limit, limit_path
-    if _origin(merged, request_path) is not Level.RUN and _origin(merged, limit_path) is Level.RUN:
+    if not merged.is_asked(request_path) and merged.is_asked(limit_path):
         path, given, other, other_path = limit_path, limit, request, request_path
     block = "limit" if other_path == limit_path else "request"
     relation = "exactly" if is_device else ("at most" if block == "limit" else "at least")
-    hint = f"the {block} {other} comes from {_level(merged, other_path)}: set {other_path} too"
-    if _origin(merged, path) is _origin(merged, other_path):
+    place = merged.place(other_path)
+    hint = f"the {block} {other} comes from {merged.level(other_path)}: set {place} too"
+    if merged.origin(path) is merged.origin(other_path):
         hint = "raise the limit, or ask for less"
     code = ViolationCode.CONFLICT if is_device else ViolationCode.REQUEST_ABOVE_LIMIT
-    return Violation(path, code.value, given, f"{relation} the {block} {other}", hint)
+    allowed = f"{relation} the {block} {other}"
+    return Violation(merged.place(path), code.value, given, allowed, hint)
 
 
 def _gpus(merged: InForce) -> list[Violation]:
     """Refuse GPUs of a type without a number; a type of the operator's alone asks for nothing."""
     gpus = (merged.settings.get("resources") or {}).get("gpus") or {}
-    asked = _origin(merged, "/resources/gpus/type") is Level.RUN
-    if not gpus or gpus.get("count") is not None or not asked:
+    if not gpus or gpus.get("count") is not None or not merged.is_asked("/resources/gpus/type"):
         return []
     hint = "say how many, like `count: 1`; `count: 0` takes inherited ones away"
-    return [Violation(GPU_COUNT_PATH, ViolationCode.REQUIRED.value, hint=hint)]
+    return [Violation(merged.place(GPU_COUNT_PATH), ViolationCode.REQUIRED.value, hint=hint)]
 
 
 def _mounts(merged: InForce) -> list[Violation]:
-    """Refuse two volumes at one place; where one is the operator's, the user's is named."""
+    """Refuse two volumes at one place; where one is inherited, the other is named."""
     found = []
     mounted: dict[str, int] = {}
     volumes = merged.settings.get("volumes") or ()
@@ -124,7 +166,7 @@ def _mounts(merged: InForce) -> list[Violation]:
         own, other = position, mounted[place]
         if _volume_origin(merged, own) is not Level.RUN:
             own, other = other, own
-        origin = _level(merged, pointer("/volumes", volumes[other]["name"]))
+        origin = merged.level(pointer("/volumes", volumes[other]["name"]))
         hint = f"volume {volumes[other]['name']} of {origin} is mounted there: choose another path"
         path = f"/volumes/{merged.volume_positions.get(volumes[own]['name'], own)}/mount"
         found.append(
@@ -134,29 +176,38 @@ def _mounts(merged: InForce) -> list[Violation]:
 
 
 def _volume_origin(merged: InForce, position: int) -> Level:
-    return _origin(merged, pointer("/volumes", merged.settings["volumes"][position]["name"]))
+    return merged.origin(pointer("/volumes", merged.settings["volumes"][position]["name"]))
 
 
 def _preemption(merged: InForce) -> list[Violation]:
-    """Refuse `constrain` while there are no spot nodes; the other modes then change nothing."""
-    mode = merged.settings.get("preemption_mode")
-    if mode != PreemptionMode.CONSTRAIN.value:
-        return []
-    allowed = [
-        each.value
-        for each in PreemptionMode
-        if each not in (PreemptionMode.CONSTRAIN, PreemptionMode.UNKNOWN)
-    ]
-    hint = "the operator names no spot nodes (preemptible_nodes), so that no node could be found"
-    return [
-        Violation(
-            _PREEMPTION_PATH,
-            ViolationCode.CONFLICT.value,
-            mode,
-            allowed,
-            _with_origin(merged, _PREEMPTION_PATH, hint),
-        )
-    ]
+    """Refuse a mode that no node could meet, at the setting that is in the way."""
+    labels = merged.platform.preemptible_nodes.node_selector
+    selector = merged.settings.get("node_selector") or {}
+    match merged.settings.get("preemption_mode"):
+        case PreemptionMode.CONSTRAIN.value if not labels:
+            allowed = ["allow", "prevent", "none"]
+            hint = (
+                "the operator names no spot nodes (preemptible_nodes), so that no node could be"
+                " found"
+            )
+            given = PreemptionMode.CONSTRAIN.value
+            code = ViolationCode.CONFLICT
+            return [merged.refusal(_PREEMPTION_PATH, code, given, allowed=allowed, hint=hint)]
+        case PreemptionMode.CONSTRAIN.value:
+            excluded = [key for key, value in labels.items() if selector.get(key, value) != value]
+            if len(excluded) == len(labels):
+                hint = "it excludes spot nodes, and preemption_mode is constrain: change one"
+                return [_pinned(merged, selector, excluded[0], hint)]
+        case PreemptionMode.PREVENT.value:
+            hint = "it pins spot nodes, and preemption_mode is prevent: take allow, or leave it out"
+            pinned = [key for key, value in labels.items() if selector.get(key) == value]
+            return [_pinned(merged, selector, key, hint) for key in pinned]
+    return []
+
+
+def _pinned(merged: InForce, selector: Settings, key: str, hint: str) -> Violation:
+    path = pointer("/node_selector", key)
+    return merged.refusal(path, ViolationCode.CONFLICT, selector[key], hint=hint)
 
 
 def _priority_class(merged: InForce) -> list[Violation]:
@@ -166,32 +217,5 @@ def _priority_class(merged: InForce) -> list[Violation]:
     hint = did_you_mean(name, allowed) or "take one of the list, highest first, or leave it out"
     if not allowed:
         hint = "the cluster has none: leave it out"
-    return [
-        Violation(
-            _PRIORITY_PATH,
-            ViolationCode.NOT_ALLOWED.value,
-            shortened(name),
-            list(allowed),
-            _with_origin(merged, _PRIORITY_PATH, hint),
-        )
-    ]
-
-
-_LEVELS = {
-    Level.SHIPPED: "the defaults that come with runbus",
-    Level.SERVICE: "the operator's defaults",
-}
-
-
-def _origin(merged: InForce, path: str) -> Level:
-    return merged.origins.get(path, Level.RUN)
-
-
-def _level(merged: InForce, path: str) -> str:
-    return _LEVELS.get(_origin(merged, path), "the document")
-
-
-def _with_origin(merged: InForce, path: str, hint: str) -> str:
-    """Return a hint that says where the value comes from, if not from the document."""
-    told = _LEVELS.get(_origin(merged, path))
-    return f"it comes from {told}: {hint}" if told else hint
+    code = ViolationCode.NOT_ALLOWED
+    return [merged.refusal(_PRIORITY_PATH, code, shortened(name), allowed=list(allowed), hint=hint)]

@@ -26,6 +26,21 @@ class Level(StrEnum):
     REQUEST = "request"  # the subject and the client: project and user
 
 
+# What somebody wanted for this run; everything else is inherited, and gives way where it must.
+ASKED = frozenset({Level.FUNCTION, Level.RUN, Level.REQUEST})
+
+
+class FunctionSettings(Struct, frozen=True):
+    """What a function of the catalogue says: this document's settings, as a reader gives them.
+
+    `reference` is as the document names it, `content_hash` that of the item that was found.
+    """
+
+    reference: str
+    settings: object
+    content_hash: str
+
+
 class Read(Struct, frozen=True):
     """A document as raw JSON values; `line` is where it starts in its file, from 1."""
 
@@ -48,12 +63,13 @@ class Resolved(Struct, frozen=True):
 
     `origins` says for each setting, and for each key of the settings that are merged per key,
     from which level the value in force came: JSON pointer to level. `overrode` says of the same
-    what lower levels had said, the lowest first.
+    what lower levels had said, the lowest first. `function_hash` is that of the function's content.
     """
 
     document: RunDocument
     namespace: str
     platform: Platform = Platform()
+    function_hash: str = ""
     warnings: tuple[Violation, ...] = ()
     origins: dict[str, Level] = {}
     overrode: dict[str, tuple[Overridden, ...]] = {}

@@ -12,17 +12,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from runbus.contracts.document import DOCUMENT_BYTES_MAX, RunDocument
+from runbus.contracts.states import Kind
 from runbus.contracts.structure import CheckedDocument, check, missing_required
 from runbus.contracts.violations import Violation, ViolationCode, printable, shortened
+from runbus.settings.auto_mount import with_auto_mounts
+from runbus.settings.capping import capped
 from runbus.settings.defaults import Defaults
+from runbus.settings.fitting import fitted
+from runbus.settings.in_force import InForce
+from runbus.settings.literal_secrets import literal_secrets
 from runbus.settings.merge import merge
-from runbus.settings.merged_checks import InForce, violations_of, volume_positions, warnings_of
-from runbus.settings.model import Level, Refused, Resolved
+from runbus.settings.merged_checks import violations_of, volume_positions, warnings_of
+from runbus.settings.model import FunctionSettings, Level, Refused, Resolved
 from runbus.settings.origins import overridden
 from runbus.settings.settle import settled
-from runbus.settings.shipped import SHIPPED
+from runbus.settings.shipped import shipped_of
 from runbus.settings.startable import doubtful, unstartable
 
 __all__ = ["Refused", "Resolved", "document_hash", "resolve"]
@@ -43,12 +50,14 @@ def resolve(
     defaults: Defaults,
     default_user: str,
     cluster_priority_classes: Sequence[str] | None = None,
+    function: FunctionSettings | None = None,
 ) -> Resolved | Refused:
     """Judge one document, as a reader gives it, and merge the defaults in.
 
     `project` is the one that the request was addressed to, None where there is no request: a
     document that names none is of that project, and one that names another is refused. The
-    cluster's priority classes, highest first, count where the operator lists none.
+    cluster's priority classes, highest first, count where the operator lists none. `function` is
+    what the document's `function` names, where it does.
     """
     checked = check(raw)
     found = [*checked.violations, *_project_violations(checked, project)]
@@ -56,17 +65,40 @@ def resolve(
         return Refused(tuple(found))
     if not raw:
         found.insert(0, _EMPTY)
-    levels = _levels(checked, project, default_user, defaults)
+    of_function = check(function.settings) if function is not None else None
+    if function is not None and of_function is not None:
+        found += [_of_function(each, function) for each in of_function.violations]
+    given = of_function.settings if of_function is not None else {}
+    own_project = checked.settings.get("project") or project or ""
+    kind = _kind_of(checked.settings, given)
+    levels, left_out = with_auto_mounts(
+        [
+            (Level.SHIPPED, shipped_of(kind)),
+            (Level.SERVICE, defaults.service),
+            (Level.PROJECT, defaults.of_project(own_project).settings),
+            (Level.FUNCTION, given),
+            (Level.REQUEST, _of_request(checked.settings, project, default_user)),
+            (Level.RUN, checked.settings),
+        ]
+    )
     settings, origins = merge(levels)
-    in_force = InForce(
+    merged = InForce(
         settings=settings,
         origins=origins,
+        kind=kind,
+        project=own_project,
+        function=function.reference if function is not None else "",
+        platform=defaults.platform,
+        caps=defaults.caps_of(own_project),
         priority_classes=defaults.allowed_priority_classes or cluster_priority_classes,
         volume_positions=volume_positions(raw),
     )
+    settings, unfit = fitted(merged, origins)
+    settings = capped(settings, origins, merged.caps, merged)
+    merged = structs.replace(merged, settings=settings)
     document = msgspec.convert(settled(settings, origins), RunDocument)
     found += missing_required(document, found)
-    found += _untold(found, violations_of(in_force))
+    found += _untold(found, [*unfit, *violations_of(merged)])
     found += [*unstartable(document), *_too_large(document)] if not found else []
     if found:
         return Refused(tuple(found))
@@ -74,10 +106,27 @@ def resolve(
         document=document,
         namespace=defaults.namespace_of(document.project or ""),
         platform=defaults.platform,
-        warnings=(*warnings_of(in_force), *doubtful(document)),
+        function_hash=function.content_hash if function is not None else "",
+        warnings=(
+            *warnings_of(merged),
+            *left_out,
+            *literal_secrets(settings),
+            *doubtful(document),
+        ),
         origins=origins,
         overrode=overridden(levels, origins),
     )
+
+
+def _kind_of(own: Mapping[str, Any], function: Mapping[str, Any]) -> Kind | None:
+    kind = own.get("kind") or function.get("kind")
+    return Kind(kind) if kind is not None else None
+
+
+def _of_function(violation: Violation, function: FunctionSettings) -> Violation:
+    """Return what is wrong with a function, told of the document that names it."""
+    hint = f"{violation.path} of {function.reference}: {violation.hint or violation.code}"
+    return structs.replace(violation, path="/function", given=None, allowed=None, hint=hint)
 
 
 def document_hash(raw: object) -> str:
@@ -86,18 +135,6 @@ def document_hash(raw: object) -> str:
     Takes what a reader gives: plain JSON values.
     """
     return hashlib.sha256(msgspec.json.encode(raw, order="sorted")).hexdigest()
-
-
-def _levels(
-    checked: CheckedDocument, project: str | None, default_user: str, defaults: Defaults
-) -> list[tuple[Level, Mapping[str, Any]]]:
-    """Return what each level says, in the order in which they win."""
-    return [
-        (Level.SHIPPED, SHIPPED),
-        (Level.SERVICE, defaults.service),
-        (Level.REQUEST, _of_request(checked.settings, project, default_user)),
-        (Level.RUN, checked.settings),
-    ]
 
 
 def _of_request(

@@ -52,6 +52,7 @@ def judge(
     )
     if isinstance(resolved, Refused):
         return reject(request, run_id, (*problems, *resolved.violations), now, raw.value)
+    problems += _not_run_yet(resolved)
     if problems:
         return reject(request, run_id, problems, now, raw.value)
     classes = defaults.allowed_priority_classes or tuple(cluster_priority_classes or ())
@@ -60,6 +61,7 @@ def judge(
         document=resolved.document,
         platform=resolved.platform,
         document_hash=document_hash(raw.value),
+        function_hash=resolved.function_hash,
         idempotency_key=request.key,
         warnings=within_size(resolved.warnings, WARNINGS_BYTES_MAX),
         origins=stored_origins(resolved),
@@ -94,6 +96,20 @@ def reject(
     key = request.key and cut(request.key, IDEMPOTENCY_KEY_CHARACTERS_MAX)
     told = within_size(violations, VIOLATIONS_BYTES_MAX)
     return Reject(RunRejected(status=status, violations=told, idempotency_key=key))
+
+
+def _not_run_yet(resolved: Resolved) -> tuple[Violation, ...]:
+    """Refuse what can be judged and rendered, and that no service can run in this release."""
+    kind = resolved.document.kind
+    if kind is Kind.JOB:
+        return ()
+    given = kind.value if kind is not None else None
+    hint = (
+        f"kind {given} cannot be run by this release yet, only linted, explained and rendered"
+        " (runbus lint, explain, render)"
+    )
+    code = ViolationCode.NOT_AVAILABLE.value
+    return (Violation("/kind", code, given, [Kind.JOB.value], hint),)
 
 
 def is_same_request(accepted: RunAccepted, wanted: RunAccepted) -> bool:
