@@ -40,9 +40,10 @@ def with_auto_mounts(levels: Sequence[tuple[Level, Settings]]) -> tuple[Levels, 
         kept = []
         for volume in () if is_off else volumes:
             place = mount_place(volume["mount"])
-            if volume["name"] in names or place in places:
+            is_replaced = volume["name"] in names  # the merge puts the run's own in its place
+            if is_replaced or place in places:
                 warnings.append(_left_out(volume["name"], place))
-            else:
+            if is_replaced or place not in places:
                 kept.append(volume)
         left.append((level, {**settings, "volumes": kept}))
     return left, warnings

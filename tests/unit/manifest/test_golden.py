@@ -10,7 +10,7 @@ import pytest
 from runbus.contracts.document import RunDocument
 from runbus.contracts.placement import Platform
 from runbus.pod_launcher.manifest import render
-from runbus.settings.defaults import Defaults
+from runbus.settings.defaults import Defaults, defaults_of
 from runbus.settings.model import Resolved
 from runbus.settings.resolve import resolve
 from support.documents import a_job
@@ -27,10 +27,6 @@ EXAMPLES = [
     "10-nuclio-http-8-workers-gpu",
     "11-nuclio-v3io-stream-serving",
 ]
-CONSTRAINED = ("02-job-gpu-spot-constrain-aks-pvc", "10-nuclio-http-8-workers-gpu")
-# The settings refuse every `constrain` until the defaults can name spot nodes.
-NOT_YET = pytest.mark.xfail(strict=True, reason="the settings know no spot nodes yet")
-RESOLVED = [pytest.param(name, marks=NOT_YET if name in CONSTRAINED else ()) for name in EXAMPLES]
 CONTEXT = {"run_id": "0" * 12, "attempt": 1}
 
 
@@ -43,7 +39,9 @@ def _platform(context: dict[str, Any]) -> Platform:
 
 def _rendered(raw: object, context: dict[str, Any]) -> Any:
     """Return the objects of a document that the settings have judged, with the defaults in it."""
-    defaults = Defaults(platform=_platform(context))
+    keys = ("preemptible_nodes", "gpu_tolerations")
+    defaults = defaults_of({key: context[key] for key in keys if key in context})
+    assert isinstance(defaults, Defaults), defaults
     verdict = resolve(raw, project=None, defaults=defaults, default_user="")
     assert isinstance(verdict, Resolved), verdict
     return _objects(verdict.document, context, verdict.platform)
@@ -60,7 +58,7 @@ def _objects(document: RunDocument, context: dict[str, Any], platform: Platform)
     )
 
 
-@pytest.mark.parametrize("name", RESOLVED)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_a_worked_example_gives_its_objects(name: str) -> None:
     given: Example = example(name)
     objects = _rendered(given.run, given.context)

@@ -45,7 +45,10 @@ def test_a_whole_file_is_read_into_its_normal_form() -> None:
     }
     assert found.allowed_priority_classes == ("high", "medium", "low")
     assert msgspec.json.decode(msgspec.json.encode(found.platform)) == {
-        "gpu_tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+        "preemptible_nodes": {},
+        "gpu_tolerations": [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+        ],
     }
     assert (found.namespace_of("nlp"), found.namespace_of("vision")) == ("team-nlp", "vision")
     assert found.limits == Limits(concurrent_runs=500)
@@ -62,14 +65,9 @@ def test_json_is_taken_as_well() -> None:
 
 
 LATER = [
-    ("caps: {replicas: 64}", "/caps"),
-    ("preemptible_nodes: {preset: gke}", "/preemptible_nodes"),
     ("limits: {gpus: 8}", "/limits/gpus"),
     ("limits: {cpu: '8'}", "/limits/cpu"),
     ("projects: {nlp: {limits: {memory: 1Ti}}}", "/projects/nlp/limits/memory"),
-    ("projects: {nlp: {defaults: {image: x}}}", "/projects/nlp/defaults"),
-    ("projects: {nlp: {caps: {}}}", "/projects/nlp/caps"),
-    ("defaults: {replicas: 2}", "/defaults/replicas"),
 ]
 
 
@@ -119,11 +117,11 @@ def test_two_documents_are_no_defaults_file() -> None:
 
 def test_every_mistake_is_listed_at_once() -> None:
     text = (
-        "caps: {}\nlimits: {gpus: 1, concurrent_runs: x}\nfoo: 1\n"
+        "caps: {replicas: 0}\nlimits: {gpus: 1, concurrent_runs: x}\nfoo: 1\n"
         "defaults: {name: x, preemption_mode: constrain, volumes: [{name: a, pvc: b, mount: c}]}"
     )
     assert sorted(_refusal(text)) == [
-        ("/caps", "not_available"),
+        ("/caps/replicas", "out_of_range"),
         ("/defaults/name", "not_allowed"),
         ("/defaults/preemption_mode", "conflict"),
         ("/defaults/volumes/0/mount", "invalid_path"),
@@ -136,3 +134,61 @@ def test_every_mistake_is_listed_at_once() -> None:
 def test_a_default_gpu_type_without_a_count_is_right() -> None:
     found = _parsed("defaults: {resources: {gpus: {type: amd.com/gpu}}}")
     assert found.service == {"resources": {"gpus": {"type": "amd.com/gpu"}}}
+
+
+def test_a_preset_says_what_a_spot_node_is_and_the_operators_own_words_stand_beside_it() -> None:
+    text = (
+        "preemptible_nodes: {preset: gke, node_selector: {pool: spot},"
+        " tolerations: [{key: spot, operator: Exists}]}"
+    )
+    nodes = _parsed(text).platform.preemptible_nodes
+    assert nodes.node_selector == {"cloud.google.com/gke-spot": "true", "pool": "spot"}
+    assert [each.key for each in nodes.tolerations] == ["cloud.google.com/gke-spot", "spot"]
+
+
+@pytest.mark.parametrize("preset", ["gke", "eks", "aks", "karpenter", "iguazio"])
+def test_every_platform_has_a_label_for_its_spot_nodes(preset: str) -> None:
+    nodes = _parsed(f"preemptible_nodes: {{preset: {preset}}}").platform.preemptible_nodes
+    assert len(nodes.node_selector) == 1
+
+
+def test_a_project_has_defaults_caps_and_limits_of_its_own() -> None:
+    text = (
+        "caps: {replicas: 64}\n"
+        "projects: {nlp: {defaults: {image: x:1}, caps: {replicas: 8},"
+        " limits: {concurrent_runs: 3}}}"
+    )
+    found = _parsed(text)
+    assert found.of_project("nlp").settings == {"image": "x:1"}
+    assert [each.caps.replicas for each in found.caps_of("nlp")] == [64, 8]
+    assert [each.caps.replicas for each in found.caps_of("vision")] == [64, None]
+    assert found.concurrent_runs_by_project() == {"nlp": 3}
+
+
+IMPOSSIBLE = [
+    ("projects: {nlp: {defaults: {name: x}}}", "/projects/nlp/defaults/name", "not_allowed"),
+    (
+        "projects: {nlp: {defaults: {preemption_mode: constrain}}}",
+        "/projects/nlp/defaults/preemption_mode",
+        "conflict",
+    ),
+    (
+        "caps: {state_thresholds: {running: 1h}}\ndefaults: {state_thresholds: {running: 2h}}",
+        "/defaults/state_thresholds/running",
+        "cap_exceeded",
+    ),
+    (
+        "preemptible_nodes: {preset: aks}\nprojects: {nlp: {defaults: {node_selector:"
+        " {kubernetes.azure.com/scalesetpriority: spot}}}}",
+        "/projects/nlp/defaults/node_selector/kubernetes.azure.com~1scalesetpriority",
+        "conflict",
+    ),
+    ("defaults: {function: 'hub://x'}", "/defaults/function", "not_allowed"),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "code"), IMPOSSIBLE)
+def test_defaults_that_would_refuse_every_run_are_refused_themselves(
+    text: str, path: str, code: str
+) -> None:
+    assert _refusal(text) == [(path, code)]

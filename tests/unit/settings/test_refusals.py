@@ -152,33 +152,6 @@ def test_gpus_without_a_count_anywhere_are_refused() -> None:
     assert _brief(_violations(raw)) == [("/resources/gpus/count", "required")]
 
 
-def test_a_mount_at_the_place_of_an_inherited_one_is_refused_where_the_user_wrote_it() -> None:
-    inherited = {"volumes": [{"name": "lake", "pvc": "lake", "mount": "/data"}]}
-    raw = a_job(
-        volumes=[
-            {"name": "other", "pvc": "x", "mount": "/other"},
-            {"name": "mine", "empty_dir": {}, "mount": "/data/"},
-        ]
-    )
-    (found,) = _violations(raw, file={"defaults": inherited})
-    assert (found.path, found.code) == ("/volumes/1/mount", "duplicate")
-    assert found.hint == (
-        "volume lake of the operator's defaults is mounted there: choose another path"
-    )
-
-
-def test_a_volume_that_moves_onto_an_inherited_one_is_named_too() -> None:
-    inherited = {
-        "volumes": [
-            {"name": "a", "pvc": "a", "mount": "/a"},
-            {"name": "b", "pvc": "b", "mount": "/b"},
-        ]
-    }
-    raw = a_job(volumes=[{"name": "a", "pvc": "a", "mount": "/b"}])
-    (found,) = _violations(raw, file={"defaults": inherited})
-    assert (found.path, found.given) == ("/volumes/0/mount", "/b")
-
-
 UNSTARTABLE: list[tuple[dict[str, Any], str]] = [
     ({"args": ["short", "x" * 131072]}, "/args/1"),
     ({"args": ["{a}" * 1400], "parameters": {"a": "x" * 100}}, "/args/0"),
@@ -219,16 +192,15 @@ def test_every_violation_of_a_document_is_listed_at_once() -> None:
         "allowed_priority_classes": ["high"],
     }
     assert sorted(_brief(_violations(raw, project="vision", file=file))) == [
+        ("/command", "required"),
         ("/env/0/value", "null_value"),
         ("/image", "required"),
         ("/imgae", "unknown_key"),
-        ("/kind", "not_available"),
         ("/name", "invalid_name"),
         ("/preemption_mode", "conflict"),
         ("/priority_class", "not_allowed"),
         ("/project", "project_mismatch"),
-        ("/replicas", "not_available"),
         ("/resources/limits/memory", "invalid_quantity"),
-        ("/resources/requests/cpu", "request_above_limit"),
+        ("/spark/version", "required"),
         ("/state_thresholds/running", "invalid_duration"),
     ]
