@@ -39,6 +39,9 @@ class RunAccepted(RunEvent, frozen=True, kw_only=True, omit_defaults=True):
         Platform, Meta(description="spot nodes and GPU tolerations when it was accepted")
     ] = Platform()
     document_hash: Annotated[str, Meta(description="SHA-256 of the document as submitted")] = ""
+    function_hash: Annotated[
+        str, Meta(description="SHA-256 of the function's file in the catalogue; empty: none")
+    ] = ""
     idempotency_key: str | None = None
     warnings: tuple[Violation, ...] = ()
     origins: Annotated[

@@ -47,6 +47,7 @@ class ViolationCode(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     RESERVED = "reserved"  # runbus sets it itself
     NOT_ALLOWED = "not_allowed"  # the operator's list has no such entry
+    NOT_FOUND = "not_found"  # a function or a source that the catalogue does not have
     # several values together
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
@@ -59,6 +60,7 @@ class ViolationCode(StrEnum):
     INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key"
     # warnings
     NOT_CHECKED = "not_checked"  # what it would be checked against is not at hand
+    NOT_MAPPED = "not_mapped"  # a part of a function.yaml that has no meaning here
 
 
 class Violation(Struct, frozen=True, omit_defaults=True):

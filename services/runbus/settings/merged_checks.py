@@ -180,6 +180,7 @@ def _priority_class(merged: InForce) -> list[Violation]:
 _LEVELS = {
     Level.SHIPPED: "the defaults that come with runbus",
     Level.SERVICE: "the operator's defaults",
+    Level.FUNCTION: "the function",
 }
 
 

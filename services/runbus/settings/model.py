@@ -5,7 +5,9 @@ They stand apart from the code that makes them, so that reading need not know re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -41,6 +43,14 @@ class Refused(Struct, frozen=True):
 
     violations: tuple[Violation, ...]
     line: int = 1
+
+
+class Function(Struct, frozen=True, kw_only=True):
+    """A function of the catalogue, as the level below the run: checked, in the normal form."""
+
+    settings: Mapping[str, Any]
+    content_hash: str
+    warnings: tuple[Violation, ...] = ()
 
 
 class Resolved(Struct, frozen=True):

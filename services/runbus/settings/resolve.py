@@ -19,7 +19,7 @@ from runbus.contracts.violations import Violation, ViolationCode, printable, sho
 from runbus.settings.defaults import Defaults
 from runbus.settings.merge import merge
 from runbus.settings.merged_checks import InForce, violations_of, volume_positions, warnings_of
-from runbus.settings.model import Level, Refused, Resolved
+from runbus.settings.model import Function, Level, Refused, Resolved
 from runbus.settings.origins import overridden
 from runbus.settings.settle import settled
 from runbus.settings.shipped import SHIPPED
@@ -43,12 +43,14 @@ def resolve(
     defaults: Defaults,
     default_user: str,
     cluster_priority_classes: Sequence[str] | None = None,
+    function: Function | Refused | None = None,
 ) -> Resolved | Refused:
     """Judge one document, as a reader gives it, and merge the defaults in.
 
     `project` is the one that the request was addressed to, None where there is no request: a
     document that names none is of that project, and one that names another is refused. The
-    cluster's priority classes, highest first, count where the operator lists none.
+    cluster's priority classes, highest first, count where the operator lists none. `function` is
+    what the catalogue gave for the function that the document names; None: it was not asked.
     """
     checked = check(raw)
     found = [*checked.violations, *_project_violations(checked, project)]
@@ -56,7 +58,10 @@ def resolve(
         return Refused(tuple(found))
     if not raw:
         found.insert(0, _EMPTY)
-    levels = _levels(checked, project, default_user, defaults)
+    if isinstance(function, Refused):
+        found += _untold(found, function.violations)
+        function = None
+    levels = _levels(checked, project, default_user, defaults, function)
     settings, origins = merge(levels)
     in_force = InForce(
         settings=settings,
@@ -65,7 +70,9 @@ def resolve(
         volume_positions=volume_positions(raw),
     )
     document = msgspec.convert(settled(settings, origins), RunDocument)
-    found += missing_required(document, found)
+    unasked = _unasked(document) if function is None else ()
+    missing = missing_required(document, found)
+    found += [*missing, *(unasked if missing else ())]
     found += _untold(found, violations_of(in_force))
     found += [*unstartable(document), *_too_large(document)] if not found else []
     if found:
@@ -74,7 +81,12 @@ def resolve(
         document=document,
         namespace=defaults.namespace_of(document.project or ""),
         platform=defaults.platform,
-        warnings=(*warnings_of(in_force), *doubtful(document)),
+        warnings=(
+            *unasked,
+            *(function.warnings if function is not None else ()),
+            *warnings_of(in_force),
+            *doubtful(document),
+        ),
         origins=origins,
         overrode=overridden(levels, origins),
     )
@@ -89,15 +101,28 @@ def document_hash(raw: object) -> str:
 
 
 def _levels(
-    checked: CheckedDocument, project: str | None, default_user: str, defaults: Defaults
+    checked: CheckedDocument,
+    project: str | None,
+    default_user: str,
+    defaults: Defaults,
+    function: Function | None,
 ) -> list[tuple[Level, Mapping[str, Any]]]:
     """Return what each level says, in the order in which they win."""
     return [
         (Level.SHIPPED, SHIPPED),
         (Level.SERVICE, defaults.service),
+        (Level.FUNCTION, function.settings if function is not None else {}),
         (Level.REQUEST, _of_request(checked.settings, project, default_user)),
         (Level.RUN, checked.settings),
     ]
+
+
+def _unasked(document: RunDocument) -> tuple[Violation, ...]:
+    """Tell of a function whose settings are not in the result."""
+    if document.function is None:
+        return ()
+    hint = "the catalogue is not at hand: what the function sets is missing here"
+    return (Violation("/function", ViolationCode.NOT_CHECKED.value, document.function, hint=hint),)
 
 
 def _of_request(

@@ -10,6 +10,7 @@ from runbus.contracts import subjects
 from runbus.contracts.streams import SUBMIT_CONSUMER
 from runbus.contracts.transitions import Publisher
 from runbus.runtime.defaults_feed import DefaultsFeed
+from runbus.runtime.functions import Catalogue, read_sources
 from runbus.runtime.service import Service, main
 from runbus.spec_validator.api import Api
 from runbus.spec_validator.config import ValidatorConfig
@@ -34,6 +35,7 @@ async def _judge(
         service.bus,
         lambda: feed.defaults,
         classes,
+        Catalogue(service.bus, read_sources(service.config.function_sources)),
         service.clock,
         service.log,
         service.random_bytes,
