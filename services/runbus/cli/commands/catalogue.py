@@ -71,6 +71,11 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "doctor", "runbus.cli.commands.doctor:doctor", "Say what is wrong, and the way out"
             ),
             Entry(
+                "function",
+                "runbus.cli.commands.function:app",
+                "Store and show functions that documents name",
+            ),
+            Entry(
                 "deadletters",
                 "runbus.cli.commands.deadletters:app",
                 "Look at what could not be handled; try it again",
