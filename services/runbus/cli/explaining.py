@@ -21,9 +21,10 @@ from runbus.cli.output.explained import explained_data, explained_table, is_belo
 from runbus.cli.output.times import span
 from runbus.cli.output.violations import refusal, violation_lines
 from runbus.cli.problems import CliError
+from runbus.contracts.replies import Explained
 from runbus.contracts.status import RunStatus
 from runbus.settings.model import Refused
-from runbus.settings.origins import Explained, explain, stored_origins
+from runbus.settings.origins import explain, stored_origins
 from runbus.settings.resolve import resolve
 
 

@@ -43,7 +43,11 @@ async def _judge(
     api = Api(
         service.bus,
         service.log,
-        {subjects.API_SUBMIT: handler.submit, subjects.API_LINT: handler.lint},
+        {
+            subjects.API_SUBMIT: handler.submit,
+            subjects.API_LINT: handler.lint,
+            subjects.API_EXPLAIN: handler.explain,
+        },
     )
     inbox = service.inbox(SUBMIT_CONSUMER, in_hand_max=service.config.in_hand_max)
     service.health.complete()

@@ -10,6 +10,7 @@ from runbus.contracts.document import RunDocument
 from runbus.contracts.events import RunAccepted, RunRejected
 from runbus.contracts.identity import shard_of
 from runbus.contracts.locations import FunctionName
+from runbus.contracts.replies import ExplainReply
 from runbus.contracts.states import Kind, Reason, RunState
 from runbus.contracts.status import RunStatus
 from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
@@ -18,7 +19,7 @@ from runbus.settings.defaults import Defaults
 from runbus.settings.function_files import reference_in
 from runbus.settings.limits import limits_of
 from runbus.settings.model import Function, Refused, Resolved
-from runbus.settings.origins import stored_origins, stored_overrode
+from runbus.settings.origins import explain, stored_origins, stored_overrode
 from runbus.settings.reading import read_json
 from runbus.settings.resolve import document_hash, resolve
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
@@ -72,6 +73,16 @@ def judge(
         overrode=stored_overrode(resolved),
     )
     return Accept(event)
+
+
+def explained(event: RunAccepted) -> ExplainReply:
+    """Return every setting of an accepted document, its level and what it overrode."""
+    return ExplainReply(
+        accepted=True,
+        warnings=event.warnings,
+        settings=tuple(explain(event.document, event.origins, event.overrode)),
+        function_hash=event.function_hash,
+    )
 
 
 def function_wanted(body: bytes) -> FunctionName | None:

@@ -16,9 +16,10 @@ from runbus.contracts.identity import (
     run_id_from_sequence,
     shard_of,
 )
-from runbus.contracts.replies import LintReply, SubmitReply
+from runbus.contracts.replies import ExplainReply, LintReply, SubmitReply
 from runbus.contracts.states import EventType
 from runbus.contracts.streams import COMMANDS
+from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.functions import Catalogue
@@ -28,7 +29,14 @@ from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
 from runbus.settings.defaults import Defaults
-from runbus.spec_validator.decide import function_wanted, is_same_request, judge, key_reused, reject
+from runbus.spec_validator.decide import (
+    explained,
+    function_wanted,
+    is_same_request,
+    judge,
+    key_reused,
+    reject,
+)
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
 from runbus.spec_validator.priorities import PriorityClasses
 
@@ -115,6 +123,27 @@ class Handler:
         if isinstance(verdict, Accept):
             return codec.encode(LintReply(accepted=True, warnings=verdict.event.warnings))
         return codec.encode(LintReply(accepted=False, violations=verdict.event.violations))
+
+    async def explain(self, subject: str, headers: dict[str, str], body: bytes) -> bytes:
+        """Answer where each setting of a document, or of a run, comes from; nothing is stored."""
+        project = subjects.project_of(subject)
+        run_id = envelope.header(headers, envelope.RUN_ID)
+        if run_id is not None:
+            return codec.encode(explained(await self._accepted(project, run_id)))
+        verdict = await self._judge(_request(project, headers, body), "0" * 12)
+        if isinstance(verdict, Accept):
+            return codec.encode(explained(verdict.event))
+        return codec.encode(ExplainReply(accepted=False, violations=verdict.event.violations))
+
+    async def _accepted(self, project: str, run_id: str) -> RunAccepted:
+        """Return the event with which a run was accepted, or refuse the question."""
+        if subjects.is_project(project) and subjects.is_run_id(run_id):
+            shard = shard_of(run_id)
+            found = await self._run_log.event(project, run_id, shard, EventType.ACCEPTED)
+            if isinstance(found, RunAccepted):
+                return found
+        text = f"no run {cut(run_id, WHO_CHARACTERS_MAX)} was accepted in this project"
+        raise PoisonError(text)
 
     async def _submit(self, request: Request, own_id: str) -> Stored:
         """Judge and store. A rejection, or a run without a key, goes by `own_id`."""

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from runbus.cli.accepted import accepted_event
+from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.events import RunAccepted
+from runbus.contracts.replies import ExplainReply
 from runbus.sdk.client import connect
 from support.commands import Command
 from support.ups import Up
@@ -89,6 +91,14 @@ async def test_a_run_is_what_its_function_says_and_records_its_hash(up: Up) -> N
     assert explained.json[0]["level"] == "function"
     assert listed["hash"] == (await accepted_of(up, run)).function_hash
 
+    by_run = await asked(up, b"", {envelope.RUN_ID: run.rpartition("/")[2]})
+    by_document = await asked(up, b'{"name": "a", "function": "hub://hello"}', {})
+    for reply in (by_run, by_document):
+        image = next(each for each in reply.settings if each.path == "/image")
+        assert (reply.accepted, image.level, image.value) == (True, "function", "python:3.12")
+        assert reply.function_hash == listed["hash"]
+    assert not (await asked(up, b"{}", {})).accepted
+
     absent = DOCUMENT.format(name="b", function="hallo")
     refused = await up.command("submit", "-f", "-", stdin=absent)
     assert (refused.code, "did you mean hello?" in refused.err) == (3, True), refused.err
@@ -98,3 +108,11 @@ async def accepted_of(up: Up, run: str) -> RunAccepted:
     """Return the accepted event of a run."""
     async with connect(up.nats_url) as client:
         return await accepted_event(client, await client.find(run))
+
+
+async def asked(up: Up, body: bytes, headers: dict[str, str]) -> ExplainReply:
+    """Return the answer to a request to explain."""
+    async with connect(up.nats_url) as client:
+        subject = subjects.api(subjects.API_EXPLAIN, "nlp")
+        reply = await client.bus.request(subject, body, headers or None)
+        return codec.decode(ExplainReply, reply.data)

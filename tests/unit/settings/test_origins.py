@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from runbus.contracts.events import Overridden
+from runbus.contracts.replies import Explained
 from runbus.settings.defaults import Defaults, defaults_of
 from runbus.settings.model import Resolved
 from runbus.settings.origins import (
-    Explained,
     asked_for,
     explain,
     stored_origins,
