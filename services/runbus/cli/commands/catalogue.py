@@ -76,6 +76,11 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "Store and show functions that documents name",
             ),
             Entry(
+                "defaults",
+                "runbus.cli.commands.defaults:app",
+                "Show and change the operator's defaults and limits",
+            ),
+            Entry(
                 "deadletters",
                 "runbus.cli.commands.deadletters:app",
                 "Look at what could not be handled; try it again",
