@@ -32,7 +32,7 @@ CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 GOLDEN = CONTRACTS / "golden"
 FILES = sorted((GOLDEN / "v1").glob("*.json"))
 STRUCTS: dict[str, type[Struct]] = {body.name: body.struct for body in published.BODIES}
-DOCUMENTS = ("submit-run.v1", "lint-document.v1", published.RUN_DOCUMENT)
+DOCUMENTS = ("submit-run.v1", "lint-document.v1", "explain-document.v1", published.RUN_DOCUMENT)
 
 
 def read(path: Path) -> dict[str, Any]:

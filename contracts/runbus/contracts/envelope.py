@@ -24,6 +24,7 @@ STRUCTURED_PREFIX = "application/cloudevents"
 
 TRACEPARENT = "traceparent"
 IDEMPOTENCY_KEY = "Runbus-Idempotency-Key"
+RUN_ID = "Runbus-Run-Id"  # asks to explain a run that was accepted, not a document
 AUTHOR = "Runbus-Author"  # percent-encoded, like the attributes: who stored a revision
 CONTENT_TYPE = "Content-Type"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from runbus.contracts.events import Overridden
 from runbus.contracts.moments import Moment
 from runbus.contracts.violations import Violation
 
@@ -29,6 +30,27 @@ class LintReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     accepted: bool
     violations: tuple[Violation, ...] = ()
     warnings: tuple[Violation, ...] = ()
+
+
+class Explained(Struct, frozen=True, kw_only=True):
+    """One setting in force, its level, and what lower levels had said about it."""
+
+    path: Annotated[str, Meta(description="JSON pointer; entries that have a name go by it")]
+    value: Annotated[Any, Meta(description="null: the level has cancelled what lower ones said")]
+    level: Annotated[str, Meta(description="where it comes from; empty: not known")]
+    overrode: Annotated[tuple[Overridden, ...], Meta(description="the lowest level first")] = ()
+
+
+class ExplainReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Every setting that a document comes to, or that a run was accepted with."""
+
+    accepted: bool
+    violations: tuple[Violation, ...] = ()
+    warnings: tuple[Violation, ...] = ()
+    settings: tuple[Explained, ...] = ()
+    function_hash: Annotated[
+        str, Meta(description="SHA-256 of the function's file in the catalogue; empty: none")
+    ] = ""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):

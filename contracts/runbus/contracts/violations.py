@@ -47,6 +47,7 @@ class ViolationCode(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     RESERVED = "reserved"  # runbus sets it itself
     NOT_ALLOWED = "not_allowed"  # the operator's list has no such entry
+    NOT_FOUND = "not_found"  # a function or a source that the catalogue does not have
     # several values together
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
@@ -62,6 +63,7 @@ class ViolationCode(StrEnum):
     NOT_CHECKED = "not_checked"  # what it would be checked against is not at hand
     LEFT_OUT = "left_out"  # an inherited value that gave way to the run's own
     LITERAL_SECRET = "literal_secret"  # noqa: S105 -- a code; the value looks like a credential
+    NOT_MAPPED = "not_mapped"  # a part of a function.yaml that has no meaning here
 
 
 class Violation(Struct, frozen=True, omit_defaults=True):

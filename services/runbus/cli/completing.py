@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
 
+    from runbus.sdk.defaults import DefaultsRevision
     from runbus.sdk.runs import RunRecord
 
 BUS_TIMEOUT_S = 0.3
@@ -55,6 +56,22 @@ def run_offers(typed: str, records: Iterable[RunRecord]) -> Offers:
     return list(offers.items())
 
 
+def revisions(context: CompletionContext) -> Offers:
+    """Return the revisions of the operator's defaults that are kept, newest first."""
+    import asyncio
+    import contextlib
+
+    from runbus.cli.output.revisions import told
+    from runbus.cli.problems import CliError
+    from runbus.sdk.errors import BusError
+
+    with contextlib.suppress(TimeoutError, CliError, BusError, OSError):
+        found = asyncio.run(_read_revisions(_nats_url(context)))
+        offers = [(str(each.revision), told(each)) for each in reversed(found)]
+        return [each for each in offers if each[0].startswith(context.incomplete)]
+    return []
+
+
 def states(context: CompletionContext) -> Sequence[str]:
     """Return the states of runs."""
     from runbus.contracts.states import RunState
@@ -85,6 +102,16 @@ async def _read(found: list[RunRecord], nats_url: str | None) -> None:
     ):
         async for message in until_caught_up(entries):
             append_readable(found, message)
+
+
+async def _read_revisions(nats_url: str | None) -> list[DefaultsRevision]:
+    import asyncio
+
+    from runbus.cli.connection import connected
+    from runbus.sdk.defaults import kept_defaults
+
+    async with asyncio.timeout(BUS_TIMEOUT_S), connected(nats_url) as client:
+        return await kept_defaults(client.bus)
 
 
 def _newest(records: Iterable[RunRecord]) -> Iterable[RunRecord]:

@@ -1,9 +1,8 @@
-"""The defaults file that `lint` and `render` may be given: the operator's, as the services use."""
+"""The operator's defaults from a file: for `lint` and `render`, and before they go to the bus."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import assert_never
 
 from runbus.cli.exits import Exit
 from runbus.cli.output.violations import violation_lines
@@ -21,18 +20,22 @@ def read_defaults(path: Path | None) -> Defaults:
     """
     if path is None:
         return Defaults()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise CliError(f"{path}: not a text file", why=str(error)) from error
-    parsed = parse_defaults(text)
-    match parsed:
-        case Defaults():
-            return parsed
-        case Refused():
-            listed = "\n".join(violation_lines(parsed.violations, indent=""))
-            raise CliError(
-                f"the defaults file {path} cannot be used", why=listed, code=Exit.REFUSED
-            )
-        case _:
-            assert_never(parsed)
+    return checked_defaults(path.read_bytes(), f"the defaults file {path}")
+
+
+def checked_defaults(content: bytes, name: str) -> Defaults:
+    """Return the defaults that a file says.
+
+    Args:
+        content: the file.
+        name: what to call it.
+
+    Raises:
+        CliError: it is refused; every violation is listed.
+
+    """
+    parsed = parse_defaults(content)
+    if isinstance(parsed, Refused):
+        why = "\n".join(violation_lines(parsed.violations, indent=""))
+        raise CliError(f"{name} cannot be used", why=why, code=Exit.REFUSED)
+    return parsed

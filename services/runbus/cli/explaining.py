@@ -14,15 +14,17 @@ from runbus.cli.connection import connected
 from runbus.cli.defaults import read_defaults
 from runbus.cli.documents import read_documents
 from runbus.cli.exits import Exit
+from runbus.cli.functions import function_in
 from runbus.cli.options import Format
 from runbus.cli.output import printing
 from runbus.cli.output.explained import explained_data, explained_table, is_below
 from runbus.cli.output.times import span
 from runbus.cli.output.violations import refusal, violation_lines
 from runbus.cli.problems import CliError
+from runbus.contracts.replies import Explained
 from runbus.contracts.status import RunStatus
 from runbus.settings.model import Refused
-from runbus.settings.origins import Explained, explain, stored_origins
+from runbus.settings.origins import explain, stored_origins
 from runbus.settings.resolve import resolve
 
 
@@ -47,7 +49,9 @@ class Explaining(Struct, frozen=True, kw_only=True):
             printing.say(line)
         return Exit.DONE
 
-    def files(self, files: Sequence[str], defaults_file: Path | None) -> Exit:
+    def files(
+        self, files: Sequence[str], defaults_file: Path | None, functions: Path | None = None
+    ) -> Exit:
         """Explain what the documents of files would come to, under an operator's defaults."""
         wanted = self._wanted()
         defaults = read_defaults(defaults_file)
@@ -56,7 +60,13 @@ class Explaining(Struct, frozen=True, kw_only=True):
         for document in read_documents(files):
             violations = document.violations
             if not violations:
-                found = resolve(document.raw, project=None, defaults=defaults, default_user="")
+                found = resolve(
+                    document.raw,
+                    project=None,
+                    defaults=defaults,
+                    default_user="",
+                    function=function_in(functions, document.raw),
+                )
                 if not isinstance(found, Refused):
                     settings = explain(found.document, stored_origins(found), found.overrode)
                     explained.append((document.place, settings))

@@ -12,6 +12,7 @@ from msgspec import Struct
 from runbus.cli.defaults import read_defaults
 from runbus.cli.documents import Document, read_documents
 from runbus.cli.exits import Exit
+from runbus.cli.functions import function_in
 from runbus.cli.output import printing
 from runbus.cli.output.violations import refusal, violation_lines
 from runbus.contracts.violations import Violation
@@ -33,11 +34,12 @@ class Linted(Struct, frozen=True, kw_only=True):
 def lint_files(
     files: Sequence[str],
     defaults_file: Path | None,
+    functions: Path | None,
     output: Literal["table", "json", "yaml", "jsonl"],
 ) -> Exit:
     """Check every document of files and print what is wrong; says whether all are fine."""
     defaults = read_defaults(defaults_file)
-    linted = [linted_document(each, defaults) for each in read_documents(files)]
+    linted = [linted_document(each, defaults, functions) for each in read_documents(files)]
     rows = violation_rows(linted)
     match output:
         case "json":
@@ -58,11 +60,19 @@ def lint_files(
     return Exit.REFUSED if any(each.violations for each in linted) else Exit.DONE
 
 
-def linted_document(document: Document, defaults: Defaults) -> Linted:
+def linted_document(
+    document: Document, defaults: Defaults, functions: Path | None = None
+) -> Linted:
     """Check one document."""
     if document.violations:
         return Linted(document=document, violations=document.violations)
-    found = resolve(document.raw, project=None, defaults=defaults, default_user="")
+    found = resolve(
+        document.raw,
+        project=None,
+        defaults=defaults,
+        default_user="",
+        function=function_in(functions, document.raw),
+    )
     match found:
         case Refused():
             return Linted(document=document, violations=found.violations)

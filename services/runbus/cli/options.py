@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -42,6 +43,12 @@ Files = Annotated[
         name=["-f", "--file"],
         help="A file, YAML or JSON, of one or more documents; - is stdin. Can be repeated.",
         allow_leading_hyphen=True,
+    ),
+]
+Functions = Annotated[
+    Path | None,
+    Parameter(
+        help="A folder of functions for hub://: name/tag/function.yaml in it, or source/name/tag.",
     ),
 ]
 RunName = Annotated[

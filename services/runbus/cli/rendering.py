@@ -9,6 +9,7 @@ from typing import Literal
 from runbus.cli.defaults import read_defaults
 from runbus.cli.documents import read_documents
 from runbus.cli.exits import Exit
+from runbus.cli.functions import function_in
 from runbus.cli.output import printing
 from runbus.cli.output.violations import refusal, violation_lines
 from runbus.cli.problems import CliError
@@ -22,6 +23,7 @@ from runbus.settings.resolve import resolve
 def render_files(
     files: Sequence[str],
     defaults_file: Path | None,
+    functions: Path | None = None,
     *,
     run_id: str,
     attempt: int,
@@ -41,7 +43,13 @@ def render_files(
     for document in read_documents(files):
         violations = document.violations
         if not violations:
-            found = resolve(document.raw, project=None, defaults=defaults, default_user="")
+            found = resolve(
+                document.raw,
+                project=None,
+                defaults=defaults,
+                default_user="",
+                function=function_in(functions, document.raw),
+            )
             if isinstance(found, Resolved):
                 objects += render(
                     found.document,

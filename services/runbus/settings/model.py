@@ -5,7 +5,9 @@ They stand apart from the code that makes them, so that reading need not know re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -30,17 +32,6 @@ class Level(StrEnum):
 ASKED = frozenset({Level.FUNCTION, Level.RUN, Level.REQUEST})
 
 
-class FunctionSettings(Struct, frozen=True):
-    """What a function of the catalogue says: this document's settings, as a reader gives them.
-
-    `reference` is as the document names it, `content_hash` that of the item that was found.
-    """
-
-    reference: str
-    settings: object
-    content_hash: str
-
-
 class Read(Struct, frozen=True):
     """A document as raw JSON values; `line` is where it starts in its file, from 1."""
 
@@ -56,6 +47,14 @@ class Refused(Struct, frozen=True):
 
     violations: tuple[Violation, ...]
     line: int = 1
+
+
+class Function(Struct, frozen=True, kw_only=True):
+    """A function of the catalogue, as the level below the run: checked, in the normal form."""
+
+    settings: Mapping[str, Any]
+    content_hash: str
+    warnings: tuple[Violation, ...] = ()
 
 
 class Resolved(Struct, frozen=True):

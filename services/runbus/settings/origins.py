@@ -10,29 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from runbus.contracts.document import RunDocument
 from runbus.contracts.events import Overridden
+from runbus.contracts.replies import Explained
 from runbus.settings.merge import Settings, parts
 from runbus.settings.model import Level, Resolved
 
 # What is stored beside a document stays small beside it.
 STORED_BYTES_MAX = 64 * 1024
 IMPLIED = "implied"  # filled in because of another setting, such as the type of a GPU
-
-
-class Explained(Struct, frozen=True, kw_only=True):
-    """One setting in force.
-
-    `value` is None where the run's level has cancelled what lower levels said. `overrode` is what
-    those said, the lowest first.
-    """
-
-    path: str
-    value: Any
-    level: str
-    overrode: tuple[Overridden, ...] = ()
 
 
 def overridden(

@@ -26,7 +26,7 @@ from runbus.settings.in_force import InForce
 from runbus.settings.literal_secrets import literal_secrets
 from runbus.settings.merge import merge
 from runbus.settings.merged_checks import violations_of, volume_positions, warnings_of
-from runbus.settings.model import FunctionSettings, Level, Refused, Resolved
+from runbus.settings.model import Function, Level, Refused, Resolved
 from runbus.settings.origins import overridden
 from runbus.settings.settle import settled
 from runbus.settings.shipped import shipped_of
@@ -50,14 +50,14 @@ def resolve(
     defaults: Defaults,
     default_user: str,
     cluster_priority_classes: Sequence[str] | None = None,
-    function: FunctionSettings | None = None,
+    function: Function | Refused | None = None,
 ) -> Resolved | Refused:
     """Judge one document, as a reader gives it, and merge the defaults in.
 
     `project` is the one that the request was addressed to, None where there is no request: a
     document that names none is of that project, and one that names another is refused. The
     cluster's priority classes, highest first, count where the operator lists none. `function` is
-    what the document's `function` names, where it does.
+    what the catalogue gave for the function that the document names; None: it was not asked.
     """
     checked = check(raw)
     found = [*checked.violations, *_project_violations(checked, project)]
@@ -65,10 +65,10 @@ def resolve(
         return Refused(tuple(found))
     if not raw:
         found.insert(0, _EMPTY)
-    of_function = check(function.settings) if function is not None else None
-    if function is not None and of_function is not None:
-        found += [_of_function(each, function) for each in of_function.violations]
-    given = of_function.settings if of_function is not None else {}
+    if isinstance(function, Refused):
+        found += _untold(found, function.violations)
+        function = None
+    given = function.settings if function is not None else {}
     own_project = checked.settings.get("project") or project or ""
     kind = _kind_of(checked.settings, given)
     levels, left_out = with_auto_mounts(
@@ -87,7 +87,7 @@ def resolve(
         origins=origins,
         kind=kind,
         project=own_project,
-        function=function.reference if function is not None else "",
+        function=checked.settings.get("function", ""),
         platform=defaults.platform,
         caps=defaults.caps_of(own_project),
         priority_classes=defaults.allowed_priority_classes or cluster_priority_classes,
@@ -97,7 +97,9 @@ def resolve(
     settings = capped(settings, origins, merged.caps, merged)
     merged = structs.replace(merged, settings=settings)
     document = msgspec.convert(settled(settings, origins), RunDocument)
-    found += missing_required(document, found)
+    unasked = _unasked(document) if function is None else ()
+    missing = missing_required(document, found)
+    found += [*missing, *(unasked if missing else ())]
     found += _untold(found, [*unfit, *violations_of(merged)])
     found += [*unstartable(document), *_too_large(document)] if not found else []
     if found:
@@ -108,6 +110,8 @@ def resolve(
         platform=defaults.platform,
         function_hash=function.content_hash if function is not None else "",
         warnings=(
+            *unasked,
+            *(function.warnings if function is not None else ()),
             *warnings_of(merged),
             *left_out,
             *literal_secrets(settings),
@@ -123,10 +127,12 @@ def _kind_of(own: Mapping[str, Any], function: Mapping[str, Any]) -> Kind | None
     return Kind(kind) if kind is not None else None
 
 
-def _of_function(violation: Violation, function: FunctionSettings) -> Violation:
-    """Return what is wrong with a function, told of the document that names it."""
-    hint = f"{violation.path} of {function.reference}: {violation.hint or violation.code}"
-    return structs.replace(violation, path="/function", given=None, allowed=None, hint=hint)
+def _unasked(document: RunDocument) -> tuple[Violation, ...]:
+    """Tell of a function whose settings are not in the result."""
+    if document.function is None:
+        return ()
+    hint = "the catalogue is not at hand: what the function sets is missing here"
+    return (Violation("/function", ViolationCode.NOT_CHECKED.value, document.function, hint=hint),)
 
 
 def document_hash(raw: object) -> str:

@@ -10,6 +10,7 @@ from runbus.contracts import subjects
 from runbus.contracts.streams import SUBMIT_CONSUMER
 from runbus.contracts.transitions import Publisher
 from runbus.runtime.defaults_feed import DefaultsFeed
+from runbus.runtime.functions import Catalogue, read_sources
 from runbus.runtime.service import Service, main
 from runbus.spec_validator.api import Api
 from runbus.spec_validator.config import ValidatorConfig
@@ -34,6 +35,7 @@ async def _judge(
         service.bus,
         lambda: feed.defaults,
         classes,
+        Catalogue(service.bus, read_sources(service.config.function_sources)),
         service.clock,
         service.log,
         service.random_bytes,
@@ -41,7 +43,11 @@ async def _judge(
     api = Api(
         service.bus,
         service.log,
-        {subjects.API_SUBMIT: handler.submit, subjects.API_LINT: handler.lint},
+        {
+            subjects.API_SUBMIT: handler.submit,
+            subjects.API_LINT: handler.lint,
+            subjects.API_EXPLAIN: handler.explain,
+        },
     )
     inbox = service.inbox(SUBMIT_CONSUMER, in_hand_max=service.config.in_hand_max)
     service.health.complete()

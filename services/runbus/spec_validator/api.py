@@ -42,7 +42,7 @@ class Api:
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve; then let what is in hand be answered."""
         config = ServiceConfig(
-            name=NAME, version=VERSION, description="submit and lint run documents"
+            name=NAME, version=VERSION, description="submit, lint and explain run documents"
         )
         service = await add_service(self._bus.native(), config)
         async with asyncio.TaskGroup() as tasks:

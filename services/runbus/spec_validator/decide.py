@@ -9,14 +9,17 @@ from runbus.contracts.deadlines import with_deadline
 from runbus.contracts.document import RunDocument
 from runbus.contracts.events import RunAccepted, RunRejected
 from runbus.contracts.identity import shard_of
+from runbus.contracts.locations import FunctionName
+from runbus.contracts.replies import ExplainReply
 from runbus.contracts.states import Kind, Reason, RunState
 from runbus.contracts.status import RunStatus
 from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
 from runbus.contracts.violations import Violation, ViolationCode, shortened, within_size
 from runbus.settings.defaults import Defaults
+from runbus.settings.function_files import reference_in
 from runbus.settings.limits import limits_of
-from runbus.settings.model import Refused, Resolved
-from runbus.settings.origins import stored_origins, stored_overrode
+from runbus.settings.model import Function, Refused, Resolved
+from runbus.settings.origins import explain, stored_origins, stored_overrode
 from runbus.settings.reading import read_json
 from runbus.settings.resolve import document_hash, resolve
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
@@ -33,11 +36,13 @@ def judge(
     defaults: Defaults,
     now: datetime,
     cluster_priority_classes: Sequence[str] | None = None,
+    function: Function | Refused | None = None,
 ) -> Verdict:
     """Say whether a document becomes a run, with every violation if not.
 
     The cluster's priority classes (highest first) count where the operator lists none; None
-    means that no cluster has been asked.
+    means that no cluster has been asked. `function` is what the catalogue gave for the function
+    that the document names.
     """
     raw = read_json(request.body)
     if isinstance(raw, Refused):
@@ -49,6 +54,7 @@ def judge(
         defaults=defaults,
         default_user=cut(request.user, WHO_CHARACTERS_MAX),
         cluster_priority_classes=cluster_priority_classes,
+        function=function,
     )
     if isinstance(resolved, Refused):
         return reject(request, run_id, (*problems, *resolved.violations), now, raw.value)
@@ -68,6 +74,24 @@ def judge(
         overrode=stored_overrode(resolved),
     )
     return Accept(event)
+
+
+def explained(event: RunAccepted) -> ExplainReply:
+    """Return every setting of an accepted document, its level and what it overrode."""
+    return ExplainReply(
+        accepted=True,
+        warnings=event.warnings,
+        settings=tuple(explain(event.document, event.origins, event.overrode)),
+        function_hash=event.function_hash,
+    )
+
+
+def function_wanted(body: bytes) -> FunctionName | None:
+    """Return the function of the catalogue that a request's document names, if any."""
+    if b"function" not in body and b"\\u" not in body:  # the key cannot be written otherwise
+        return None
+    raw = read_json(body)
+    return None if isinstance(raw, Refused) else reference_in(raw.value)
 
 
 def reject(

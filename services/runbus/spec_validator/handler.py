@@ -16,18 +16,27 @@ from runbus.contracts.identity import (
     run_id_from_sequence,
     shard_of,
 )
-from runbus.contracts.replies import LintReply, SubmitReply
+from runbus.contracts.replies import ExplainReply, LintReply, SubmitReply
 from runbus.contracts.states import EventType
 from runbus.contracts.streams import COMMANDS
+from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
+from runbus.runtime.functions import Catalogue
 from runbus.runtime.inbox import Delivery
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
 from runbus.settings.defaults import Defaults
-from runbus.spec_validator.decide import is_same_request, judge, key_reused, reject
+from runbus.spec_validator.decide import (
+    explained,
+    function_wanted,
+    is_same_request,
+    judge,
+    key_reused,
+    reject,
+)
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
 from runbus.spec_validator.priorities import PriorityClasses
 
@@ -52,6 +61,7 @@ class Handler:
         bus: Bus,
         defaults: Callable[[], Defaults],
         classes: PriorityClasses,
+        catalogue: Catalogue,
         clock: Clock,
         log: Log,
         random_bytes: Callable[[int], bytes],
@@ -61,6 +71,7 @@ class Handler:
         self._random_bytes = random_bytes
         self._defaults = defaults
         self._classes = classes
+        self._catalogue = catalogue
         self._clock = clock
         self._log = log
         self._stream_created = ""
@@ -99,7 +110,7 @@ class Handler:
         own_id = run_id_from_random(self._random_bytes(RANDOM_BYTES))
         request = _request(project, headers, body)
         if not subjects.is_project(project):
-            refusal = self._judge(request, own_id)
+            refusal = await self._judge(request, own_id)
             violations = refusal.event.violations if isinstance(refusal, Reject) else ()
             return codec.encode(SubmitReply(accepted=False, project=project, violations=violations))
         stored = await self._submit(request, own_id)
@@ -108,15 +119,36 @@ class Handler:
     async def lint(self, subject: str, headers: dict[str, str], body: bytes) -> bytes:
         """Answer what a submit of this document would come to; nothing is stored."""
         request = _request(subjects.project_of(subject), headers, body)
-        verdict = self._judge(request, "0" * 12)
+        verdict = await self._judge(request, "0" * 12)
         if isinstance(verdict, Accept):
             return codec.encode(LintReply(accepted=True, warnings=verdict.event.warnings))
         return codec.encode(LintReply(accepted=False, violations=verdict.event.violations))
 
+    async def explain(self, subject: str, headers: dict[str, str], body: bytes) -> bytes:
+        """Answer where each setting of a document, or of a run, comes from; nothing is stored."""
+        project = subjects.project_of(subject)
+        run_id = envelope.header(headers, envelope.RUN_ID)
+        if run_id is not None:
+            return codec.encode(explained(await self._accepted(project, run_id)))
+        verdict = await self._judge(_request(project, headers, body), "0" * 12)
+        if isinstance(verdict, Accept):
+            return codec.encode(explained(verdict.event))
+        return codec.encode(ExplainReply(accepted=False, violations=verdict.event.violations))
+
+    async def _accepted(self, project: str, run_id: str) -> RunAccepted:
+        """Return the event with which a run was accepted, or refuse the question."""
+        if subjects.is_project(project) and subjects.is_run_id(run_id):
+            shard = shard_of(run_id)
+            found = await self._run_log.event(project, run_id, shard, EventType.ACCEPTED)
+            if isinstance(found, RunAccepted):
+                return found
+        text = f"no run {cut(run_id, WHO_CHARACTERS_MAX)} was accepted in this project"
+        raise PoisonError(text)
+
     async def _submit(self, request: Request, own_id: str) -> Stored:
         """Judge and store. A rejection, or a run without a key, goes by `own_id`."""
         run_id = run_id_from_key(request.project, request.key) if request.key else own_id
-        verdict = self._judge(request, run_id)
+        verdict = await self._judge(request, run_id)
         if isinstance(verdict, Reject):
             return await self._store_rejected(request, own_id, verdict)
         event = verdict.event
@@ -130,9 +162,11 @@ class Handler:
         self._log.info("run accepted", run_id=run_id, sequence=record.sequence)
         return Stored(event, record, duplicate=record.found_stored)
 
-    def _judge(self, request: Request, run_id: str) -> Verdict:
-        now = self._clock.now()
-        return judge(request, run_id, self._defaults(), now, self._classes.highest_first)
+    async def _judge(self, request: Request, run_id: str) -> Verdict:
+        wanted = function_wanted(request.body)
+        function = await self._catalogue.find(wanted) if wanted is not None else None
+        defaults, classes = self._defaults(), self._classes.highest_first
+        return judge(request, run_id, defaults, self._clock.now(), classes, function)
 
     async def _found(
         self, request: Request, own_id: str, event: RunAccepted, newest: RunRecord | None

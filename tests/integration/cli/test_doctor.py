@@ -35,7 +35,7 @@ async def test_a_whole_runbus_is_fine_in_every_section(up: Up) -> None:
     done = await up.command("doctor", "-o", "json")
     assert (done.code, found(done, "problem"), found(done, "warning")) == (0, [], []), done.out
     assert {each["section"] for each in done.json} == {
-        "bus", "streams", "services", "cluster", "rights", "runs",
+        "bus", "streams", "services", "defaults", "cluster", "rights", "runs",
     }  # fmt: skip
     services = " ".join(what for section, what in found(done, "ok") if section == "services")
     for name in ("spec-validator", "scheduler", "pod-launcher", "state-watcher", "aborter"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runbus.cli.doctor.defaults import judged_defaults
 from runbus.cli.doctor.findings import Finding, Grade, Section, exit_of, ok, problem, some
 from runbus.cli.doctor.findings import unreachable as not_reached
 from runbus.cli.doctor.findings import warning as worth_a_look
@@ -14,6 +15,7 @@ from runbus.cli.doctor.services import judged
 from runbus.cli.exits import Exit
 from runbus.cli.output.findings import finding_lines, summary
 from runbus.contracts.streams import LAUNCH_CONSUMER, consumer
+from runbus.sdk.defaults import DefaultsRevision
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 FINE = ok(Section.BUS, "fine")
@@ -77,3 +79,26 @@ def test_a_finding_is_a_line_with_its_way_out_below() -> None:
 def test_of_many_names_a_few_are_told() -> None:
     assert some(["a", "b"]) == "a, b"
     assert some("abcdefg") == "a, b, c, d, e and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("contents", "grade", "words"),
+    [
+        ([], Grade.OK, "none on the bus"),
+        ([b"limits: {}"], Grade.OK, "revision 1, stored"),
+        ([b"limits: {}", None], Grade.OK, "none on the bus"),
+        ([b"limits: {}", b"limits: 7"], Grade.PROBLEM, "no effect; revision 1 holds"),
+        ([b"limits: 7"], Grade.PROBLEM, "no effect; a service's own RUNBUS_DEFAULTS_FILE holds"),
+    ],
+    ids=["empty", "good", "removed", "broken", "only broken"],
+)
+def test_the_defaults_in_force_are_told_and_refused_ones_are_a_problem(
+    contents: list[bytes | None], grade: Grade, words: str
+) -> None:
+    kept = [
+        DefaultsRevision(revision=number, content=content, stored_at=NOW)
+        for number, content in enumerate(contents, start=1)
+    ]
+    found = judged_defaults(kept)
+    assert (found.grade, words in found.what) == (grade, True), found.what
+    assert bool(found.way_out) is (grade is Grade.PROBLEM)

@@ -7,7 +7,7 @@ import pytest
 from runbus.cli.changes.difference import difference
 from runbus.cli.output.explained import explained_table, is_below, setting_name
 from runbus.contracts.events import Overridden
-from runbus.settings.origins import Explained
+from runbus.contracts.replies import Explained
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ RUN = "abcdefghij23"
         (subjects.evidence("nlp", RUN), f"runbus.v1.evidence.nlp.{RUN}"),
         (subjects.evidence(), "runbus.v1.evidence.*.*"),
         (subjects.api(subjects.API_LINT, "nlp"), "runbus.v1.api.lint.nlp"),
+        (subjects.api(subjects.API_EXPLAIN, "nlp"), "runbus.v1.api.explain.nlp"),
         (subjects.api(subjects.API_SUBMIT), "runbus.v1.api.submit.*"),
         (subjects.dead_letter("aborter"), "runbus.v1.deadletter.aborter"),
         (subjects.dead_letter(), "runbus.v1.deadletter.*"),

@@ -8,10 +8,10 @@ import pytest
 
 from runbus.contracts.asked import asked_for
 from runbus.contracts.events import Overridden
+from runbus.contracts.replies import Explained
 from runbus.settings.defaults import Defaults, defaults_of
 from runbus.settings.model import Resolved
 from runbus.settings.origins import (
-    Explained,
     explain,
     stored_origins,
     stored_overrode,

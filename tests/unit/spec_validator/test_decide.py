@@ -169,3 +169,31 @@ def test_a_reused_key_names_the_run_that_has_it() -> None:
 
     assert violation.code == "idempotency_key_reused"
     assert RUN_ID in (violation.hint or "")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {
+            "volumes": [
+                {"name": "v", "mount": "/v", "v3io": {"container": "c", "access_key": "CNRY"}}
+            ]
+        },
+        {
+            "volumes": [
+                {"name": "v", "mount": "/v", "v3io": {"container": "c", "secret": {"k": "CNRY"}}}
+            ]
+        },
+        {"env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": ["CNRY"]}]},
+        {"env": [{"name": "API_TOKEN", "value": "CNRY", "secret": {"name": "s", "key": "k"}}]},
+        {"env": {"API_TOKEN": "CNRY"}},
+    ],
+)
+def test_a_literal_that_should_have_been_a_reference_is_refused_and_echoed_nowhere(
+    settings: dict[str, object],
+) -> None:
+    document = {"name": "a", "kind": "job", "image": "i", **settings}
+    request = Request(project="nlp", body=msgspec.json.encode(document))
+    verdict = judge(request, RUN_ID, Defaults(), at(0))
+    assert isinstance(verdict, Reject)
+    assert b"CNRY" not in msgspec.json.encode(verdict.event)

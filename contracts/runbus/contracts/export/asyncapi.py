@@ -29,6 +29,7 @@ EVIDENCE = "evidence"
 DEAD_LETTERS = "dead-letters"
 API_SUBMIT = "api-submit"
 API_LINT = "api-lint"
+API_EXPLAIN = "api-explain"
 _VALIDATOR = Publisher.SPEC_VALIDATOR.value
 
 _DESCRIPTION = """\
@@ -122,6 +123,8 @@ def _channels() -> dict[str, Json]:
         **_reply_channel(API_SUBMIT, published.SUBMIT_REPLY.name),
         **_api_channels(API_LINT, subjects.API_LINT, texts.LINT_MESSAGE),
         **_reply_channel(API_LINT, published.LINT_REPLY.name),
+        **_api_channels(API_EXPLAIN, subjects.API_EXPLAIN, texts.EXPLAIN_MESSAGE),
+        **_reply_channel(API_EXPLAIN, published.EXPLAIN_REPLY.name),
     }
 
 
@@ -175,7 +178,11 @@ def _operations() -> Iterator[tuple[str, Json]]:
     """Yield every operation: who sends, who receives, and through which consumer."""
     yield _operation(CLIENT, "send", SUBMIT)
     yield _operation(_VALIDATOR, "receive", SUBMIT, streams.SUBMIT_CONSUMER)
-    for channel, reply in ((API_SUBMIT, published.SUBMIT_REPLY), (API_LINT, published.LINT_REPLY)):
+    for channel, reply in (
+        (API_SUBMIT, published.SUBMIT_REPLY),
+        (API_LINT, published.LINT_REPLY),
+        (API_EXPLAIN, published.EXPLAIN_REPLY),
+    ):
         for application, action in ((CLIENT, "send"), (_VALIDATOR, "receive")):
             name, operation = _operation(application, action, channel)
             yield name, {**operation, "reply": _reply(channel, reply.name)}

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 SCHEMA_REF = "#/components/schemas/{name}"
 SUBMIT_MESSAGE = "submit-run.v1"
 LINT_MESSAGE = "lint-document.v1"
+EXPLAIN_MESSAGE = "explain-document.v1"
 REFUSED_MESSAGE = "request-refused"
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -42,6 +43,12 @@ def messages() -> dict[str, Json]:
     """Return every message by its name."""
     return {
         SUBMIT_MESSAGE: _document_message(SUBMIT_MESSAGE, "SubmitRun", "A run that is asked for."),
+        EXPLAIN_MESSAGE: _document_message(
+            EXPLAIN_MESSAGE,
+            "ExplainDocument",
+            "A document whose settings are asked for; with the header Runbus-Run-Id and no body,"
+            " those of a run.",
+        ),
         LINT_MESSAGE: _document_message(
             LINT_MESSAGE, "LintDocument", "A document that is only looked at."
         ),
@@ -54,6 +61,7 @@ def messages() -> dict[str, Json]:
         published.DEAD_LETTER.name: _message(published.DEAD_LETTER, "OnceHeaders"),
         published.SUBMIT_REPLY.name: _message(published.SUBMIT_REPLY),
         published.LINT_REPLY.name: _message(published.LINT_REPLY),
+        published.EXPLAIN_REPLY.name: _message(published.EXPLAIN_REPLY),
         REFUSED_MESSAGE: {
             "name": REFUSED_MESSAGE,
             "title": "RequestRefused",

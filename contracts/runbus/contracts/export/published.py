@@ -9,7 +9,7 @@ from runbus.contracts.commands import AbortRun, ChangeDeadline, CleanUpObjects, 
 from runbus.contracts.document import RunDocument
 from runbus.contracts.events import EVENT_STRUCTS
 from runbus.contracts.evidence import RunEvidence
-from runbus.contracts.replies import DeadLetter, LintReply, SubmitReply
+from runbus.contracts.replies import DeadLetter, ExplainReply, LintReply, SubmitReply
 from runbus.contracts.states import EventType
 from runbus.contracts.status import RunStatus
 from runbus.contracts.transitions import Publisher
@@ -49,6 +49,7 @@ STATUS = Body("run-status.v1", RunStatus)
 RUN_EVIDENCE = Body("run-evidence.v1", RunEvidence)
 SUBMIT_REPLY = Body("submit-reply.v1", SubmitReply)
 LINT_REPLY = Body("lint-reply.v1", LintReply)
+EXPLAIN_REPLY = Body("explain-reply.v1", ExplainReply)
 DEAD_LETTER = Body("dead-letter.v1", DeadLetter)
 
 _WATCHER = Publisher.STATE_WATCHER.value
@@ -93,5 +94,6 @@ BODIES: tuple[Body, ...] = (
     RUN_EVIDENCE,
     SUBMIT_REPLY,
     LINT_REPLY,
+    EXPLAIN_REPLY,
     DEAD_LETTER,
 )

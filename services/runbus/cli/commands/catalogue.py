@@ -71,6 +71,16 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "doctor", "runbus.cli.commands.doctor:doctor", "Say what is wrong, and the way out"
             ),
             Entry(
+                "function",
+                "runbus.cli.commands.function:app",
+                "Store and show functions that documents name",
+            ),
+            Entry(
+                "defaults",
+                "runbus.cli.commands.defaults:app",
+                "Show and change the operator's defaults and limits",
+            ),
+            Entry(
                 "deadletters",
                 "runbus.cli.commands.deadletters:app",
                 "Look at what could not be handled; try it again",

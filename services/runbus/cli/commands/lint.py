@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from runbus.cli.options import Files
+from runbus.cli.options import Files, Functions
 
 LintFormat = Literal["table", "json", "yaml", "jsonl"]
 
@@ -18,6 +18,7 @@ def lint(
     defaults: Annotated[
         Path | None, Parameter(help="The operator's defaults file, with its caps and lists.")
     ] = None,
+    functions: Functions = None,
     output: Annotated[
         LintFormat, Parameter(name=["-o", "--output"], help="json: a list of all violations.")
     ] = "table",
@@ -25,4 +26,4 @@ def lint(
     """Check run documents, without a bus or a cluster. Exit code 3 if one would be refused."""
     from runbus.cli.linting import lint_files
 
-    return lint_files(file, defaults, output)
+    return lint_files(file, defaults, functions, output)

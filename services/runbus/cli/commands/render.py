@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from runbus.cli.options import Files
+from runbus.cli.options import Files, Functions
 
 
 def render(
@@ -17,6 +17,7 @@ def render(
     defaults: Annotated[
         Path | None, Parameter(help="The operator's defaults file, with its caps and lists.")
     ] = None,
+    functions: Functions = None,
     run_id: Annotated[str, Parameter(help="Of the run, in names and labels.")] = "0" * 12,
     attempt: Annotated[int, Parameter(help="Of the attempt.", validator=Number(gte=1))] = 1,
     output: Annotated[
@@ -30,4 +31,4 @@ def render(
     """
     from runbus.cli.rendering import render_files
 
-    return render_files(file, defaults, run_id=run_id, attempt=attempt, output=output)
+    return render_files(file, defaults, functions, run_id=run_id, attempt=attempt, output=output)

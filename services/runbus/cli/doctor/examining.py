@@ -12,6 +12,7 @@ from msgspec import Struct
 from runbus.cli.connection import choose_kubeconfig, connected
 from runbus.cli.doctor.bus import check_bus
 from runbus.cli.doctor.cluster import check_cluster
+from runbus.cli.doctor.defaults import check_defaults
 from runbus.cli.doctor.findings import Finding, Section, problem, unreachable, warning
 from runbus.cli.doctor.provisioned import check_provisioned
 from runbus.cli.doctor.rights import check_rights
@@ -29,6 +30,7 @@ _OF_BUS = (
     (Section.BUS, check_bus),
     (Section.STREAMS, check_provisioned),
     (Section.SERVICES, check_services),
+    (Section.DEFAULTS, check_defaults),
 )
 
 

@@ -18,6 +18,7 @@ class Section(StrEnum):
     BUS = "bus"
     STREAMS = "streams"
     SERVICES = "services"
+    DEFAULTS = "defaults"
     CLUSTER = "cluster"
     RIGHTS = "rights"
     RUNS = "runs"

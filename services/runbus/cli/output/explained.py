@@ -13,7 +13,7 @@ import msgspec
 from runbus.cli.changes.assigning import NAMED_LISTS
 from runbus.cli.changes.paths import Step, path_text
 from runbus.cli.output.tables import table
-from runbus.settings.origins import Explained
+from runbus.contracts.replies import Explained
 
 HEADERS = ("SETTING", "VALUE", "LEVEL", "OVERRODE")
 VALUE_CHARS_MAX = 60

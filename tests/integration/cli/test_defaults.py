@@ -1,0 +1,148 @@
+"""`runbus defaults ...`: what is stored, what is refused, and whose work is never lost."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from runbus.sdk.defaults import kept_defaults, newest_defaults, store_defaults
+from support.buses import TestBus
+from support.commands import Command
+from support.stack import running_nats
+
+FIRST = "limits: {concurrent_runs: 5}  # a comment stays\n"
+SECOND = "limits: {concurrent_runs: 6}\n"
+BROKEN = "limits: {concurrent_runs: many}\ndefaults: {nonsense: 1}\n"
+
+
+async def test_an_empty_bucket_says_so_and_what_holds_instead(command: Command) -> None:
+    got = await command("defaults", "get")
+    assert (got.code, got.out) == (0, "")
+    assert "the bus has no defaults" in got.err
+    assert "RUNBUS_DEFAULTS_FILE" in got.err
+    assert (await command("defaults", "history", "-o", "json")).json == []
+
+
+async def test_a_file_is_stored_as_written_and_comes_back_in_three_forms(command: Command) -> None:
+    done = await command("defaults", "set", "-f", "-", stdin=FIRST)
+    assert (done.code, done.out.startswith("revision 1 is stored")) == (0, True), done.err
+    assert "+limits" in done.err
+    got = await command("defaults", "get")
+    assert got.out == FIRST
+    assert "revision 1, stored " in got.err
+    assert (await command("defaults", "get", "-o", "json")).json == {
+        "limits": {"concurrent_runs": 5}
+    }
+    assert "concurrent_runs: 5" in (await command("defaults", "get", "-o", "yaml")).out
+    again = await command("defaults", "set", "-f", "-", stdin=FIRST)
+    assert (again.code, again.out, "nothing to do" in again.err) == (0, "", True)
+
+
+async def test_a_refused_file_names_every_violation_and_nothing_is_stored(
+    bus: TestBus, command: Command
+) -> None:
+    done = await command("defaults", "set", "-f", "-", stdin=BROKEN)
+    assert done.code == 3
+    assert "/limits/concurrent_runs" in done.err
+    assert "/defaults/nonsense" in done.err
+    assert await newest_defaults(bus.bus) is None
+
+
+async def test_history_tells_when_who_how_much_and_what_holds(
+    bus: TestBus, command: Command
+) -> None:
+    await command("defaults", "set", "-f", "-", stdin=FIRST)
+    await command("defaults", "set", "-f", "-", stdin=SECOND)
+    await store_defaults(bus.bus, BROKEN.encode(), author="Zoë", after=2)
+    rows = (await command("defaults", "history", "-o", "json")).json
+    assert [(row["revision"], row["state"], row["added"], row["removed"]) for row in rows] == [
+        (3, "refused", 2, 1),
+        (2, "in force", 1, 1),
+        (1, "", 1, 0),
+    ]
+    assert rows[0]["author"] == "Zoë"
+    assert "@" in rows[1]["author"]
+    shown = await command("defaults", "history")
+    assert "in force" in shown.out
+    assert "no effect: revision 2 is in force" in (await command("defaults", "get")).err
+
+
+async def test_an_old_revision_can_be_shown_and_brought_back(command: Command) -> None:
+    await command("defaults", "set", "-f", "-", stdin=FIRST)
+    await command("defaults", "set", "-f", "-", stdin=SECOND)
+    assert (await command("defaults", "get", "--revision", "1")).out == FIRST
+    done = await command("defaults", "set", "--revision", "1")
+    assert (done.code, "revision 3" in done.out) == (0, True), done.err
+    assert (await command("defaults", "get")).out == FIRST
+    unknown = await command("defaults", "get", "--revision", "9")
+    assert (unknown.code, "runbus defaults history" in unknown.err) == (4, True)
+    assert (await command("defaults", "set")).code == 2
+
+
+async def test_what_somebody_else_stored_is_replaced_only_by_who_has_seen_it(
+    bus: TestBus, command: Command
+) -> None:
+    await store_defaults(bus.bus, FIRST.encode(), author="alice@there", after=0)
+    blind = await command("defaults", "set", "-f", "-", stdin=SECOND)
+    assert (blind.code, "by alice@there" in blind.err, "--base 1" in blind.err) == (3, True, True)
+    stale = await command("defaults", "set", "-f", "-", "--base", "0", stdin=SECOND)
+    assert (stale.code, "moved on from revision 0" in stale.err) == (3, True)
+    seen = await command("defaults", "set", "-f", "-", "--base", "1", stdin=SECOND)
+    assert seen.code == 0, seen.err
+    kept = await kept_defaults(bus.bus)
+    assert [each.content for each in kept] == [FIRST.encode(), SECOND.encode()]
+
+
+async def test_diff_shows_what_a_file_changes(command: Command) -> None:
+    await command("defaults", "set", "-f", "-", stdin=FIRST)
+    same = await command("defaults", "diff", "-f", "-", stdin=FIRST)
+    assert (same.code, same.out) == (0, "")
+    other = await command("defaults", "diff", "-f", "-", stdin=SECOND)
+    assert (other.code, "+limits: {concurrent_runs: 6}" in other.out) == (1, True)
+    refused = await command("defaults", "diff", "-f", "-", stdin=BROKEN)
+    assert (refused.code, "/defaults/nonsense" in refused.err) == (3, True)
+
+
+async def test_edit_stores_what_the_editor_leaves(
+    bus: TestBus, command: Command, tmp_path: Path
+) -> None:
+    await command("defaults", "set", "-f", "-", stdin=FIRST)
+    command = with_editor(bus, tmp_path, "sed -i s/5/7/")
+    done = await command("defaults", "edit")
+    assert (done.code, "revision 2" in done.out) == (0, True), done.err
+    assert (await command("defaults", "get")).out == FIRST.replace("5", "7")
+    unchanged = await with_editor(bus, tmp_path, "true")("defaults", "edit")
+    assert (unchanged.code, "nothing was changed" in unchanged.err) == (0, True)
+
+
+async def test_a_refused_edit_is_kept_and_nothing_is_stored(
+    bus: TestBus, command: Command, tmp_path: Path
+) -> None:
+    await command("defaults", "set", "-f", "-", stdin=FIRST)
+    done = await with_editor(bus, tmp_path, "sed -i s/5/five/")("defaults", "edit")
+    assert done.code == 3
+    assert "/limits/concurrent_runs" in done.err
+    path = Path(done.err.rpartition("set -f ")[2].strip())
+    assert "five" in await asyncio.to_thread(path.read_text)
+    newest = await newest_defaults(bus.bus)
+    assert newest is not None
+    assert newest.revision == 1
+
+
+async def test_a_bus_without_the_bucket_says_how_to_make_it(tmp_path: Path) -> None:
+    async with running_nats(tmp_path) as nats:
+        command = Command({"RUNBUS_STATE_DIR": str(tmp_path), "RUNBUS_NATS_URL": nats.url})
+        done = await command("defaults", "get")
+        assert (done.code, "runbus init" in done.err) == (6, True)
+
+
+def with_editor(bus: TestBus, folder: Path, editor: str) -> Command:
+    """Return the command line of somebody with an editor of their own."""
+    return Command(
+        {
+            "RUNBUS_NATS_URL": bus.nats.url,
+            "RUNBUS_STATE_DIR": str(folder / "state"),
+            "VISUAL": editor,
+            "TMPDIR": str(folder),
+        }
+    )
