@@ -19,7 +19,7 @@ from runbus.cli.problems import CliError
 from runbus.contracts.grammars import HUB
 from runbus.contracts.locations import FunctionName, function_name
 from runbus.sdk.function_places import PlaceError, names_in_folder, read_from_folder
-from runbus.sdk.functions import (
+from runbus.sdk.function_store import (
     FunctionMovedError,
     StoredFunction,
     all_functions,

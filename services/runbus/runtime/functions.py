@@ -27,7 +27,7 @@ from runbus.sdk.function_places import (
     read_from_folder,
     relative_places,
 )
-from runbus.sdk.functions import all_functions, newest_function
+from runbus.sdk.function_store import all_functions, newest_function
 from runbus.settings.function_files import (
     from_catalogue,
     no_such_function,

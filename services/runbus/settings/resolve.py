@@ -24,7 +24,7 @@ from runbus.settings.defaults import Defaults
 from runbus.settings.fitting import fitted
 from runbus.settings.in_force import InForce
 from runbus.settings.literal_secrets import literal_secrets
-from runbus.settings.merge import merge
+from runbus.settings.merge import Origins, merge
 from runbus.settings.merged_checks import violations_of, volume_positions, warnings_of
 from runbus.settings.model import Function, Level, Refused, Resolved
 from runbus.settings.origins import overridden
@@ -68,31 +68,9 @@ def resolve(
     if isinstance(function, Refused):
         found += _untold(found, function.violations)
         function = None
-    given = function.settings if function is not None else {}
-    own_project = checked.settings.get("project") or project or ""
-    kind = _kind_of(checked.settings, given)
-    levels, left_out = with_auto_mounts(
-        [
-            (Level.SHIPPED, shipped_of(kind)),
-            (Level.SERVICE, defaults.service),
-            (Level.PROJECT, defaults.of_project(own_project).settings),
-            (Level.FUNCTION, given),
-            (Level.REQUEST, _of_request(checked.settings, project, default_user)),
-            (Level.RUN, checked.settings),
-        ]
-    )
+    levels, left_out = with_auto_mounts(_levels(checked, project, default_user, defaults, function))
     settings, origins = merge(levels)
-    merged = InForce(
-        settings=settings,
-        origins=origins,
-        kind=kind,
-        project=own_project,
-        function=checked.settings.get("function", ""),
-        platform=defaults.platform,
-        caps=defaults.caps_of(own_project),
-        priority_classes=defaults.allowed_priority_classes or cluster_priority_classes,
-        volume_positions=volume_positions(raw),
-    )
+    merged = _in_force(settings, origins, defaults, cluster_priority_classes, raw)
     settings, unfit = fitted(merged, origins)
     settings = capped(settings, origins, merged.caps, merged)
     merged = structs.replace(merged, settings=settings)
@@ -104,27 +82,63 @@ def resolve(
     found += [*unstartable(document), *_too_large(document)] if not found else []
     if found:
         return Refused(tuple(found))
+    of_function = function.warnings if function is not None else ()
     return Resolved(
         document=document,
         namespace=defaults.namespace_of(document.project or ""),
         platform=defaults.platform,
         function_hash=function.content_hash if function is not None else "",
-        warnings=(
-            *unasked,
-            *(function.warnings if function is not None else ()),
-            *warnings_of(merged),
-            *left_out,
-            *literal_secrets(settings),
-            *doubtful(document),
-        ),
+        warnings=(*unasked, *of_function, *left_out, *_warnings(merged, document)),
         origins=origins,
         overrode=overridden(levels, origins),
     )
 
 
-def _kind_of(own: Mapping[str, Any], function: Mapping[str, Any]) -> Kind | None:
-    kind = own.get("kind") or function.get("kind")
-    return Kind(kind) if kind is not None else None
+def _levels(
+    checked: CheckedDocument,
+    project: str | None,
+    default_user: str,
+    defaults: Defaults,
+    function: Function | None,
+) -> list[tuple[Level, Mapping[str, Any]]]:
+    """Return what each level says, in the order in which they win."""
+    own = checked.settings
+    of_function = function.settings if function is not None else {}
+    kind = own.get("kind") or of_function.get("kind")
+    of_project = defaults.of_project(own.get("project") or project or "")
+    return [
+        (Level.SHIPPED, shipped_of(Kind(kind) if kind is not None else None)),
+        (Level.SERVICE, defaults.service),
+        (Level.PROJECT, of_project.settings),
+        (Level.FUNCTION, of_function),
+        (Level.REQUEST, _of_request(own, project, default_user)),
+        (Level.RUN, own),
+    ]
+
+
+def _in_force(
+    settings: Mapping[str, Any],
+    origins: Origins,
+    defaults: Defaults,
+    cluster_priority_classes: Sequence[str] | None,
+    raw: object,
+) -> InForce:
+    kind, project = settings.get("kind"), settings.get("project") or ""
+    return InForce(
+        settings=settings,
+        origins=origins,
+        kind=Kind(kind) if kind is not None else None,
+        project=project,
+        function=settings.get("function") or "",
+        platform=defaults.platform,
+        caps=defaults.caps_of(project),
+        priority_classes=defaults.allowed_priority_classes or cluster_priority_classes,
+        volume_positions=volume_positions(raw),
+    )
+
+
+def _warnings(merged: InForce, document: RunDocument) -> list[Violation]:
+    return [*warnings_of(merged), *literal_secrets(merged.settings), *doubtful(document)]
 
 
 def _unasked(document: RunDocument) -> tuple[Violation, ...]:

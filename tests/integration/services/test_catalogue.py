@@ -14,7 +14,7 @@ from runbus.runtime.config import ConfigError
 from runbus.runtime.errors import RetryableError
 from runbus.runtime.functions import Catalogue, read_sources
 from runbus.sdk.function_places import FUNCTION_BYTES_MAX
-from runbus.sdk.functions import FunctionMovedError, all_functions, store_function
+from runbus.sdk.function_store import FunctionMovedError, all_functions, store_function
 from runbus.settings.model import Function, Refused
 from support.buses import TestBus
 

@@ -200,6 +200,7 @@ def test_every_violation_of_a_document_is_listed_at_once() -> None:
         ("/preemption_mode", "conflict"),
         ("/priority_class", "not_allowed"),
         ("/project", "project_mismatch"),
+        ("/resources", "conflict"),
         ("/resources/limits/memory", "invalid_quantity"),
         ("/spark/version", "required"),
         ("/state_thresholds/running", "invalid_duration"),
