@@ -102,17 +102,6 @@ class Up(Struct, frozen=True, kw_only=True):
                 if self.ready_file is not None:
                     self.ready_file.unlink(missing_ok=True)
 
-    async def _tell_defaults(self, nats_url: str) -> None:
-        """Say where a kept bus has defaults of its own, which win over the file that was given."""
-        if self.defaults is None:
-            return
-        async with connect(nats_url, name="runbus-up") as client:
-            newest = await newest_defaults(client.bus)
-        if newest is None or newest.content in (None, self.defaults.read_bytes()):
-            return
-        self._say(f"note: {self.defaults} has no effect: the bus has defaults, {told(newest)}")
-        self._say(f"  -> runbus defaults diff -f {self.defaults}; `set -f` brings it to the bus")
-
     def _check(self) -> None:
         for path in (self.defaults, self.kubeconfig):
             if path is not None and not Path(path).is_file():
@@ -135,6 +124,17 @@ class Up(Struct, frozen=True, kw_only=True):
         self._say(f"logs        {stack.logs}")
         self._say("try         runbus submit --watch -f examples/hello.yaml")
         self._say("Ctrl-C stops everything.")
+
+    async def _tell_defaults(self, nats_url: str) -> None:
+        """Say where a kept bus has defaults of its own, which win over the file that was given."""
+        if self.defaults is None:
+            return
+        async with connect(nats_url, name="runbus-up") as client:
+            newest = await newest_defaults(client.bus)
+        if newest is None or newest.content in (None, self.defaults.read_bytes()):
+            return
+        self._say(f"note: {self.defaults} has no effect: the bus has defaults, {told(newest)}")
+        self._say(f"  -> runbus defaults diff -f {self.defaults}; `set -f` brings it to the bus")
 
     def _say(self, line: str) -> None:
         if not self.quiet:
