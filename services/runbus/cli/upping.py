@@ -23,11 +23,14 @@ from runbus.cli.connection import (
 from runbus.cli.defaults import read_defaults
 from runbus.cli.exits import Exit
 from runbus.cli.output.printing import say
+from runbus.cli.output.revisions import told
 from runbus.cli.problems import CliError
 from runbus.cli.stack.folder import locked
 from runbus.cli.stack.process import StackError, first_stack_error
 from runbus.cli.stack.stack import Stack
 from runbus.cli.stack.supervisor import supervise
+from runbus.sdk.client import connect
+from runbus.sdk.defaults import newest_defaults
 
 
 class Up(Struct, frozen=True, kw_only=True):
@@ -93,6 +96,7 @@ class Up(Struct, frozen=True, kw_only=True):
                     f"note: other commands talked to the `runbus up` of process {before.pid} so far"
                 )
             self._welcome(stack)
+            await self._tell_defaults(stack.nats_url)
             try:
                 await supervise(stack.processes, say)
             finally:
@@ -140,6 +144,17 @@ class Up(Struct, frozen=True, kw_only=True):
         self._say(f"logs        {stack.logs}")
         self._say("try         runbus submit --watch -f examples/hello.yaml")
         self._say("Ctrl-C stops everything.")
+
+    async def _tell_defaults(self, nats_url: str) -> None:
+        """Say where a kept bus has defaults of its own, which win over the file that was given."""
+        if self.defaults is None:
+            return
+        async with connect(nats_url, name="runbus-up") as client:
+            newest = await newest_defaults(client.bus)
+        if newest is None or newest.content in (None, self.defaults.read_bytes()):
+            return
+        self._say(f"note: {self.defaults} has no effect: the bus has defaults, {told(newest)}")
+        self._say(f"  -> runbus defaults diff -f {self.defaults}; `set -f` brings it to the bus")
 
     def _say(self, line: str) -> None:
         if not self.quiet:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runbus.sdk.defaults import store_defaults
 from support.buses import TestBus
 from support.commands import Command
 from support.runs import a_status
@@ -77,3 +78,17 @@ async def test_every_shell_has_a_script_with_all_commands(shell: str, tmp_path: 
     assert done.code == 0
     for word in ("submit", "rerun", "deadletters", "doctor", "--threshold", "__complete"):
         assert word.lstrip("-") in done.out
+
+
+@pytest.mark.skipif(
+    not (Path(sys.executable).parent / "runbus").exists(), reason="runbus is not installed"
+)
+async def test_bash_completes_revisions_of_the_defaults(bus: TestBus, script: Path) -> None:
+    await store_defaults(bus.bus, b"{}", author="alice", after=0)
+    words = ("defaults", "get", "--revision", "")
+    # A busy machine may need longer than a shell waits for the bus.
+    for _ in range(20):
+        revisions = await to_thread(offered, script, bus.nats.url, *words)
+        if revisions:
+            break
+    assert revisions == ["1"]

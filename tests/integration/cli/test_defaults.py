@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 from runbus.sdk.defaults import kept_defaults, newest_defaults, store_defaults
@@ -127,6 +128,21 @@ async def test_a_refused_edit_is_kept_and_nothing_is_stored(
     newest = await newest_defaults(bus.bus)
     assert newest is not None
     assert newest.revision == 1
+
+
+async def test_an_edit_never_replaces_what_was_stored_meanwhile(
+    bus: TestBus, command: Command, tmp_path: Path
+) -> None:
+    await command("defaults", "set", "-f", "-", stdin=FIRST)
+    script = tmp_path / "editor.sh"
+    store = f"{sys.executable} -m runbus.cli defaults set -f -"
+    text = f"#!/bin/sh\necho '{SECOND.strip()}' | {store}\nsed -i s/5/7/ \"$1\"\n"
+    await asyncio.to_thread(script.write_text, text)
+    done = await with_editor(bus, tmp_path, f"sh {script}")("defaults", "edit")
+    assert (done.code, "somebody else was faster" in done.err) == (3, True), done.err
+    assert "what you wrote is in" in done.err
+    assert "--base 2" in done.err
+    assert (await command("defaults", "get")).out == SECOND
 
 
 async def test_a_bus_without_the_bucket_says_how_to_make_it(tmp_path: Path) -> None:

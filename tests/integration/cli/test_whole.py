@@ -163,6 +163,21 @@ async def test_a_defaults_file_that_is_refused_is_told_before_anything_starts(
     assert "/defalts: unknown key" in done.err
 
 
+async def test_defaults_of_a_kept_bus_win_over_the_file_and_up_says_so(tmp_path: Path) -> None:
+    kept, file = tmp_path / "kept", tmp_path / "defaults.yaml"
+    file.write_text("limits: {concurrent_runs: 3}\n")
+    first = await asyncio.to_thread(Up, tmp_path, "--persist", str(kept), "--defaults", str(file))
+    stored = await first.command("defaults", "set", "-f", "-", stdin="limits: {}\n")
+    code, said = await asyncio.to_thread(first.stop)
+    assert (stored.code, code, "has no effect" in said) == (0, 0, False)
+
+    again = await asyncio.to_thread(Up, tmp_path, "--persist", str(kept), "--defaults", str(file))
+    doctor = await again.command("doctor")
+    code, said = await asyncio.to_thread(again.stop)
+    assert (code, f"{file} has no effect: the bus has defaults, revision 1" in said) == (0, True)
+    assert "revision 1, stored" in doctor.out
+
+
 async def test_nothing_is_left_when_an_up_is_killed(tmp_path: Path) -> None:
     killed = await asyncio.to_thread(Up, tmp_path)
     await killed.command("submit", "-f", "-", stdin=a_document("orphan", seconds=1000))

@@ -34,6 +34,12 @@ async def running_limit_s(system: System, run_id: str) -> float | None:
     return status.thresholds["running"].limit_s
 
 
+async def scraped(system: System, service: str) -> list[str]:
+    """Return the lines of a service's metrics."""
+    async with system.http.get(f"{system.stack.services[service].health_url}/metrics") as answer:
+        return (await answer.text()).splitlines()
+
+
 async def test_a_change_holds_at_once_and_accepted_runs_keep_what_they_had(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -54,4 +60,11 @@ async def test_a_change_holds_at_once_and_accepted_runs_keep_what_they_had(
         third = await system.submit("third")
         assert await running_limit_s(system, third) == 2 * HOUR_S
         assert (await system.over(third)).state is RunState.COMPLETED
+        for service in ("spec-validator", "scheduler"):
+            metrics = await scraped(system, service)
+            assert "runbus_defaults_revision 1.0" in metrics
+            assert "runbus_defaults_rejected_total 1.0" in metrics
+            ready = f"{system.stack.services[service].health_url}/readyz"
+            async with system.http.get(ready) as answer:
+                assert answer.status == 200
         assert {each.name: each.pid for each in system.stack.processes} == pids
