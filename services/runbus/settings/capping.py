@@ -31,24 +31,28 @@ def capped(
 ) -> dict[str, Any]:
     """Return settings whose shipped and missing values keep to the caps; `origins` change alike."""
     left = dict(settings)
+    free = {path for path, level in origins.items() if level is Level.SHIPPED}
     for each in caps:
         if merged.kind is None or not stays(merged.kind, settings):
-            _cap_thresholds(left, origins, each)
+            _cap_thresholds(left, origins, each, free)
+        most = each.caps.replicas
         for key in _REPLICAS:
-            most = each.caps.replicas
-            is_own = origins.get(f"/{key}") is not Level.SHIPPED
-            if most is not None and not is_own and left.get(key, 0) > most:
+            if most is not None and f"/{key}" in free and left.get(key, 0) > most:
                 left[key] = most
                 origins[f"/{key}"] = each.level
     return left
 
 
-def _cap_thresholds(settings: dict[str, Any], origins: Origins, caps: CapsOf) -> None:
+def _cap_thresholds(
+    settings: dict[str, Any], origins: Origins, caps: CapsOf, free: set[str]
+) -> None:
+    """Bring down what is free: shipped, missing, or brought down by another cap before."""
     for key, most in _thresholds(caps).items():
         path = f"/state_thresholds/{key}"
         thresholds = settings.get("state_thresholds") or {}
-        is_free = key not in thresholds or origins.get(path) is Level.SHIPPED
-        if is_free and _is_longer(thresholds.get(key), most):
+        if key not in thresholds:
+            free.add(path)
+        if path in free and _is_longer(thresholds.get(key), most):
             settings["state_thresholds"] = {**thresholds, key: most}
             origins[path] = caps.level
 

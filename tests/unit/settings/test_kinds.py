@@ -1,0 +1,181 @@
+"""Every rule of a kind that says "refused": its place, its code, and the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbus.contracts.violations import Violation
+from runbus.settings.defaults import Defaults, defaults_of
+from runbus.settings.model import Refused, Resolved
+from runbus.settings.resolve import resolve
+from support.documents import a_job
+
+SPARK = {"kind": "spark", "command": "local:///a.py", "spark": {"version": "3.5.6"}}
+NUCLIO: dict[str, Any] = {
+    "kind": "nuclio",
+    "nuclio": {"handler": "main:handler", "runtime": "python:3.11"},
+}
+DASK = {"kind": "dask"}
+MPI = {"kind": "mpijob", "command": "python"}
+STREAM = {"path": "v3io:///projects/iot/events"}
+CPU = {"requests": {"cpu": "1"}}
+HIGH = {"priority_class": "high"}
+
+
+def violations(settings: dict[str, Any], file: dict[str, Any] | None = None) -> list[Violation]:
+    defaults = defaults_of(file)
+    assert isinstance(defaults, Defaults), defaults
+    found = resolve(a_job(**settings), project=None, defaults=defaults, default_user="ann")
+    return list(found.violations) if isinstance(found, Refused) else []
+
+
+def nuclio(**more: Any) -> dict[str, Any]:
+    return {**NUCLIO, "nuclio": {**NUCLIO["nuclio"], **more}}
+
+
+REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
+    # replicas and scaling
+    ({"replicas": 2}, "/replicas", "conflict", "kind job is one pod"),
+    ({"min_replicas": 1, "max_replicas": 2}, "/max_replicas", "conflict", "cannot scale"),
+    ({**MPI, "max_replicas": 2}, "/max_replicas", "conflict", "give replicas"),
+    ({**DASK, "min_replicas": 3, "max_replicas": 2}, "/min_replicas", "conflict", "max_replicas"),
+    ({**DASK, "replicas": 3, "max_replicas": 4}, "/replicas", "conflict", "replicas"),
+    ({**DASK, "target_cpu": 50}, "/target_cpu", "conflict", "does not scale by CPU"),
+    ({**NUCLIO, "target_cpu": 50}, "/target_cpu", "conflict", "resources.requests.cpu"),
+    # roles and sections of other kinds
+    ({"roles": {"driver": HIGH}}, "/roles/driver", "conflict", "it has none"),
+    ({**MPI, "roles": {"driver": HIGH}}, "/roles/driver", "conflict", "launcher, worker"),
+    ({**DASK, "roles": {"runner": HIGH}}, "/roles/runner", "conflict", "only mode job"),
+    ({"spark": {"version": "3"}}, "/spark", "conflict", "not for kind job"),
+    ({**SPARK, "mpi": {"slots_per_worker": 1}}, "/mpi", "conflict", "not for kind spark"),
+    ({**SPARK, "resources": CPU}, "/resources", "conflict", "roles.driver.resources"),
+    ({**NUCLIO, "command": "x"}, "/command", "conflict", "nuclio.handler"),
+    # what stays has no thresholds
+    (
+        {**DASK, "state_thresholds": {"running": "1h"}},
+        "/state_thresholds/running",
+        "conflict",
+        "a dask cluster stays",
+    ),
+    (
+        {**NUCLIO, "state_thresholds": {"pending_scheduled": "1h"}},
+        "/state_thresholds/pending_scheduled",
+        "conflict",
+        "a nuclio function stays",
+    ),
+    # what a kind needs
+    ({**SPARK, "command": None}, "/command", "required", "local:///"),
+    ({**SPARK, "spark": {}}, "/spark/version", "required", "3.5.6"),
+    (
+        {**SPARK, "spark": {"version": "3.5.6", "type": "Scala"}},
+        "/spark/main_class",
+        "required",
+        "Scala",
+    ),
+    ({"kind": "serving", "nuclio": {"handler": "a:b"}}, "/nuclio/runtime", "required", "python"),
+    ({"kind": "nuclio", "nuclio": {"runtime": "go"}}, "/nuclio/handler", "required", "main"),
+    # functions
+    (
+        nuclio(http={"worker_timeout": "90s", "gateway_timeout": "60s"}),
+        "/nuclio/http/gateway_timeout",
+        "conflict",
+        "worker_timeout",
+    ),
+    (
+        nuclio(v3io_stream={**STREAM, "seek_to": "time"}),
+        "/nuclio/v3io_stream/seek_to",
+        "invalid_value",
+        "",
+    ),
+    (
+        {**nuclio(v3io_stream={**STREAM, "shards": 3}), "replicas": 2},
+        "/replicas",
+        "conflict",
+        "shards fixes the replicas",
+    ),
+    (
+        {**nuclio(v3io_stream={**STREAM, "shards": 3}), "min_replicas": 1, "max_replicas": 4},
+        "/max_replicas",
+        "conflict",
+        "cannot scale",
+    ),
+    (
+        nuclio(v3io_stream={"path": "v3io://x"}),
+        "/nuclio/v3io_stream/path",
+        "invalid_path",
+        "v3io:///",
+    ),
+    # volumes
+    (
+        {"volumes": [{"name": "a", "mount": "/a", "v3io": {"path": "x", "access_key": "k"}}]},
+        "/volumes/0/v3io/access_key",
+        "unknown_key",
+        "secret",
+    ),
+    (
+        {"volumes": [{"name": "a", "mount": "/a", "v3io": {"container": "c", "path": "x"}}]},
+        "/volumes/0/v3io/secret",
+        "required",
+        "",
+    ),
+    (
+        {"volumes": [{"name": "a", "mount": "/a", "pvc": "x", "host_path": "/x"}]},
+        "/volumes/0",
+        "several_sources",
+        "",
+    ),
+    (
+        {"volumes": [{"name": "a", "mount": "a", "pvc": "x"}]},
+        "/volumes/0/mount",
+        "invalid_path",
+        "",
+    ),
+    # words
+    ({"preemption_mode": "constrian"}, "/preemption_mode", "invalid_value", "constrain"),
+    ({"queue": {"system": "slurm"}}, "/queue/system", "invalid_value", ""),
+    ({"function": "finetune"}, "/function", "", "hub://"),
+]
+
+
+@pytest.mark.parametrize(("settings", "path", "code", "said"), REFUSED)
+def test_what_a_kind_cannot_have_or_needs_is_refused_with_the_way_out(
+    settings: dict[str, Any], path: str, code: str, said: str
+) -> None:
+    found = {each.path: each for each in violations(settings)}
+
+    assert path in found, found
+    assert not code or found[path].code == code
+    told = f"{found[path].hint} {found[path].allowed}"
+    assert said in told
+
+
+@pytest.mark.parametrize("settings", [SPARK, NUCLIO, DASK, MPI, {**DASK, "dask": {"mode": "job"}}])
+def test_the_least_of_each_kind_is_right(settings: dict[str, Any]) -> None:
+    assert violations(settings) == []
+
+
+def test_scale_to_zero_is_for_functions() -> None:
+    settings = {**NUCLIO, "min_replicas": 0, "max_replicas": 2}
+
+    assert violations(settings) == []
+
+
+def test_workers_that_do_not_go_with_the_gpus_are_a_warning() -> None:
+    settings = {**nuclio(http={"workers": 8}), "resources": {"gpus": {"count": 1}}}
+    found = resolve(a_job(**settings), project=None, defaults=Defaults(), default_user="ann")
+
+    assert isinstance(found, Resolved)
+    assert [(each.path, each.code) for each in found.warnings] == [
+        ("/nuclio/http/workers", "conflict")
+    ]
+
+
+def test_shards_fix_the_replicas() -> None:
+    settings = nuclio(v3io_stream={**STREAM, "shards": 3})
+    found = resolve(a_job(**settings), project=None, defaults=Defaults(), default_user="ann")
+
+    assert isinstance(found, Resolved)
+    document = found.document
+    assert (document.replicas, document.min_replicas, document.target_cpu) == (3, None, None)
