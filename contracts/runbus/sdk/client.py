@@ -21,7 +21,7 @@ from msgspec import Struct
 from runbus.contracts import codec, envelope, identity, subjects
 from runbus.contracts.commands import AbortRun, ChangeDeadline
 from runbus.contracts.evidence import RunEvidence
-from runbus.contracts.replies import SubmitReply
+from runbus.contracts.replies import ExplainReply, SubmitReply
 from runbus.contracts.states import RunState
 from runbus.contracts.status import RunStatus
 from runbus.contracts.streams import COMMANDS, EVENTS, EVIDENCE
@@ -37,6 +37,7 @@ from runbus.sdk.deliveries import (
 )
 from runbus.sdk.errors import BusRefusedError, NotFoundError
 from runbus.sdk.follow import follow
+from runbus.sdk.judging import judged_by
 from runbus.sdk.logs import LogTail, log_tails
 from runbus.sdk.runs import (
     RUNS_STREAM,
@@ -97,17 +98,25 @@ class Client:
 
         """
         body, project = prepared(document, project)
-        reply = await self.bus.request(
-            subjects.api(subjects.API_SUBMIT, project),
-            body,
-            submit_headers(key, traceparent, self.identity),
-            timeout_s=timeout_s,
-        )
-        problem = envelope.header(reply.headers, "Nats-Service-Error")
-        if problem is not None:
-            text = f"spec-validator could not judge the document: {problem}"
-            raise BusRefusedError(text)
-        return codec.decode(SubmitReply, reply.data)
+        headers = submit_headers(key, traceparent, self.identity)
+        judged = await judged_by(self.bus, subjects.API_SUBMIT, project, body, headers, timeout_s)
+        return codec.decode(SubmitReply, judged)
+
+    async def explain(
+        self,
+        document: Document,
+        *,
+        project: str | None = None,
+        timeout_s: float = VERDICT_TIMEOUT_S,
+    ) -> ExplainReply:
+        """Return each setting that a document comes to, and its level; nothing is submitted.
+
+        Args, Raises: as `submit`.
+        """
+        body, project = prepared(document, project)
+        headers = submit_headers(None, None, self.identity)
+        judged = await judged_by(self.bus, subjects.API_EXPLAIN, project, body, headers, timeout_s)
+        return codec.decode(ExplainReply, judged)
 
     async def send(
         self,
