@@ -136,7 +136,7 @@ def _text(text: str) -> Problem | None:
 def _image(text: str) -> Problem | None:
     if not text.strip():
         return Problem(ViolationCode.EMPTY, "an image, like registry.example.com/team/train:3")
-    if any(each.isspace() for each in text) or _CONTROL.search(text):
+    if len(text.split()) > 1 or text != text.strip() or _CONTROL.search(text):
         hint = "take the spaces out: the program and its arguments are `command` and `args`"
         return Problem(ViolationCode.INVALID_VALUE, "an image without spaces", hint)
     return None

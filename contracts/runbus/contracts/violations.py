@@ -93,7 +93,9 @@ def pointer(path: str, token: object) -> str:
 
     A key that is longer than any right one is cut, so that a finding stays small.
     """
-    text = printable(_token_text(token))
+    is_plain = type(token) is str and len(token) <= TOKEN_CHARACTERS_MAX and token.isascii()
+    text = token if is_plain else printable(_token_text(token))
+    assert isinstance(text, str)
     if "~" in text or "/" in text:
         text = text.replace("~", "~0").replace("/", "~1")
     return f"{'' if path == '/' else path}/{text}"

@@ -6,7 +6,7 @@ levels had said. It must not know which levels there are, only the order in whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,14 +26,14 @@ def overridden(
     levels: Sequence[tuple[Level, Settings]], origins: Mapping[str, Level]
 ) -> dict[str, tuple[Overridden, ...]]:
     """Return what the levels below a setting's own said about it, for those that were not alone."""
-    said = [(level, parts(settings)) for level, settings in levels]
-    order = [level for level, _ in levels]
+    said = [_Said(level, parts(settings)) for level, settings in levels if settings]
+    rank = {level: place for place, (level, _) in enumerate(levels)}
     found: dict[str, tuple[Overridden, ...]] = {}
     for path, origin in origins.items():
         lower = tuple(
-            Overridden(level=level.value, value=value)
-            for level, by_path in said[: order.index(origin)]
-            if (value := _said_at(by_path, path)) is not None
+            Overridden(level=each.level.value, value=value)
+            for each in said
+            if rank[each.level] < rank[origin] and (value := each.at(path)) is not None
         )
         if lower:
             found[path] = lower
@@ -84,13 +84,31 @@ def stored_overrode(resolved: Resolved) -> dict[str, tuple[Overridden, ...]]:
     return resolved.overrode if size <= STORED_BYTES_MAX else {}
 
 
-def _said_at(by_path: Mapping[str, Any], path: str) -> Any:
-    """Return what a level said at a pointer, or, where that stands for all below, there."""
-    if path in by_path:
-        return by_path[path]
-    below = {
-        each.removeprefix(f"{path}/"): value
-        for each, value in by_path.items()
-        if each.startswith(f"{path}/")
-    }
-    return below or None
+class _Said:
+    """What one level said, by pointer."""
+
+    def __init__(self, level: Level, by_path: Mapping[str, Any]) -> None:
+        self.level = level
+        self._by_path = by_path
+        self._above = {path[:end] for path in by_path for end in _slashes(path)}
+
+    def at(self, path: str) -> Any:
+        """Return what was said at a pointer, or, where that stands for all below, there."""
+        if path in self._by_path:
+            return self._by_path[path]
+        if path not in self._above:
+            return None
+        start = f"{path}/"
+        return {
+            each.removeprefix(start): value
+            for each, value in self._by_path.items()
+            if each.startswith(start)
+        }
+
+
+def _slashes(path: str) -> Iterator[int]:
+    """Yield where a pointer can be cut off: at each slash but the first."""
+    place = path.find("/", 1)
+    while place > 0:
+        yield place
+        place = path.find("/", place + 1)
