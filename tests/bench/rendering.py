@@ -65,8 +65,6 @@ DISTRIBUTED: dict[str, Any] = {
 SMALL: dict[str, Any] = {"requests": {"cpu": "500m", "memory": "1Gi"}}
 FUNCTION: dict[str, Any] = {
     **DISTRIBUTED,
-    "min_replicas": 1,
-    "max_replicas": 4,
     "resources": MANY["resources"],
     "nuclio": {"handler": "main:handler", "runtime": "python:3.11", "http": {"workers": 8}},
 }
@@ -100,7 +98,7 @@ DOCUMENTS: Mapping[str, dict[str, Any]] = {
         "roles": {"scheduler": {"resources": SMALL}},
         "dask": {"nthreads": 2, "idle_timeout": "30m"},
     },
-    "nuclio": {**FUNCTION, "kind": "nuclio"},
+    "nuclio": {**FUNCTION, "kind": "nuclio", "min_replicas": 1, "max_replicas": 4},
     "serving": {
         **FUNCTION,
         "kind": "serving",

@@ -73,9 +73,21 @@ class AbortHandler:
                     except StaleError as error:
                         record = error.newest
                         continue
+                    if _is_anothers(stored, command):
+                        record = stored
+                        continue
                     self._hand_over(stored)
                     return "aborting"
                 case _:
                     assert_never(verdict)
         text = f"run {run_id} changes faster than its abort can be stored"
         raise RetryableError(text)
+
+
+def _is_anothers(stored: RunRecord, command: AbortRun) -> bool:
+    """Say whether a threshold's abort was stored where a user's was to be.
+
+    Both claim the same transition, so both have the same event id: found stored is not ours yet.
+    """
+    by_user = stored.status.abort is not None and stored.status.abort.by_user
+    return command.by_user and not by_user

@@ -29,6 +29,9 @@ from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
 from runbus.settings.defaults import Defaults
+from runbus.settings.model import Refused
+from runbus.settings.reading import read_json
+from runbus.settings.resolve import document_hash
 from runbus.spec_validator.decide import (
     explained,
     function_wanted,
@@ -150,7 +153,8 @@ class Handler:
         run_id = run_id_from_key(request.project, request.key) if request.key else own_id
         verdict = await self._judge(request, run_id)
         if isinstance(verdict, Reject):
-            return await self._store_rejected(request, own_id, verdict)
+            before = await self._accepted_before(request, run_id)
+            return before or await self._store_rejected(request, own_id, verdict)
         event = verdict.event
         salt = f"-{event.document_hash[:HASH_SALT_CHARACTERS]}"
         try:
@@ -185,6 +189,23 @@ class Handler:
         raw = msgspec.to_builtins(event.document)
         rejected = reject(request, own_id, (violation,), self._clock.now(), raw)
         return await self._store_rejected(request, own_id, rejected)
+
+    async def _accepted_before(self, request: Request, run_id: str) -> Stored | None:
+        """Find the run that this very request has become already.
+
+        The operator's defaults may have become stricter since: what comes again is still one run.
+        """
+        raw = read_json(request.body)
+        if isinstance(raw, Refused):
+            return None
+        project, shard = request.project, shard_of(run_id)
+        accepted = await self._run_log.event(project, run_id, shard, EventType.ACCEPTED)
+        if not isinstance(accepted, RunAccepted) or accepted.idempotency_key != request.key:
+            return None
+        if accepted.document_hash != document_hash(raw.value):
+            return None
+        newest = await self._run_log.newest(project, run_id)
+        return Stored(accepted, newest, duplicate=True) if newest is not None else None
 
     async def _store_rejected(self, request: Request, own_id: str, verdict: Reject) -> Stored:
         status = msgspec.structs.replace(

@@ -47,12 +47,8 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
         if known is None or known.status.attempt != record.status.attempt:
             self.launched_at = self.absent_at = self.confirmed_at = None
             self.foreign = False
-        if (
-            known is None
-            or known.status.state is not record.status.state
-            or record.event_type == EventType.DEADLINE_CHANGED.value
-        ):
-            self.abort_asked_at = None
+        # An abort asked for by an older event is dropped by the aborter: judge again at once.
+        self.abort_asked_at = None
         if self.launched_at is None and _is_launched(record):
             self.launched_at = now
         self.record = record

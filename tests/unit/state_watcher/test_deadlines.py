@@ -5,7 +5,7 @@ from __future__ import annotations
 from runbus.contracts.commands import AbortRun
 from runbus.contracts.states import RunState
 from support.pods import a_bound_pod, a_pod
-from support.runs import a_status, at, limits
+from support.runs import a_status, at, limits, replace
 from support.watching import Watched, commands, ours
 
 
@@ -140,3 +140,15 @@ def test_the_limit_on_the_whole_run_counts_from_acceptance() -> None:
     sent = commands(run.decide(at(600)))
 
     assert [each.since for each in sent if isinstance(each, AbortRun)] == [at(0)]
+
+
+def test_a_fired_timer_is_judged_again_on_each_event_of_the_run() -> None:
+    run = stuck().confirmed(at(70))
+    run.tracked.abort_asked_at = at(70)
+    status = run.known().status
+
+    run.event(replace(status, message="told anew"), 8)
+
+    (sent,) = commands(run.decide(at(70.1)))
+    assert isinstance(sent, AbortRun)
+    assert sent.if_sequence == 8
