@@ -183,6 +183,7 @@ class Handler:
         record = await self._run_log.newest(project, run_id)
         if record is not None:
             tracked.take_record(record, self._clock.now())
+        if tracked.record is not None:  # or an event of it has come meanwhile
             return tracked.record
         self._log.warning("pod of a run that nobody knows", run_id=run_id, project=project)
         self._runs.remove(key)
