@@ -206,9 +206,22 @@ def any_run(draw: st.DrawFn, kind: str) -> Raw:
         document["roles"] = draw(
             st.fixed_dictionaries({}, optional=dict.fromkeys(roles, _OF_A_ROLE))
         )
+        _agree(document)
     if kind in ("job", "mpijob", "spark") and draw(st.booleans()):
         document["queue"] = {"system": "kueue", "name": "team"}
     return {key: each for key, each in document.items() if key not in _unfit(kind, document)}
+
+
+def _agree(document: Raw) -> None:
+    """Let a worker have the amounts of its run: a request and a limit of two levels must fit."""
+    worker = document["roles"].get("worker", {}).get("resources", {})
+    blocks = ("requests", "limits")
+    for block in blocks:
+        of_run = [document.get("resources", {}).get(each, {}) for each in blocks]
+        for name in worker.get(block, {}):
+            amounts = [each[name] for each in of_run if name in each]
+            if amounts:
+                worker[block] = {**worker[block], name: amounts[0]}
 
 
 def _roles_of(kind: str, document: Raw) -> tuple[str, ...]:

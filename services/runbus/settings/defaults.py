@@ -18,6 +18,7 @@ from runbus.contracts.document_scalars import is_bad
 from runbus.contracts.document_shape import check_of
 from runbus.contracts.placement import Platform
 from runbus.contracts.violations import Violation, ViolationCode, pointer
+from runbus.settings.auto_mount import with_auto_mounts
 from runbus.settings.defaults_file import Caps, DefaultsFile, Limits, ProjectSettings, spot_nodes
 from runbus.settings.in_force import CapsOf, InForce
 from runbus.settings.merge import merge
@@ -184,9 +185,10 @@ def _levels(defaults: Defaults) -> Iterator[tuple[str, Mapping[str, Any], str]]:
 def _violations(
     defaults: Defaults, raw: object, own: Mapping[str, Any], project: str
 ) -> Iterator[Violation]:
-    settings, origins = merge(
-        [(Level.SHIPPED, SHIPPED), (Level.RUN, defaults.service), (Level.RUN, own)]
-    )
+    levels, _ = with_auto_mounts([(Level.SERVICE, defaults.service), (Level.PROJECT, own)])
+    # Whoever reads this wrote both: to them, nothing is inherited but what is shipped.
+    written = [(Level.RUN, each) for _, each in levels]
+    settings, origins = merge([(Level.SHIPPED, SHIPPED), *written])
     checked = InForce(
         settings=settings,
         origins=origins,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runbus.contracts.violations import Violation, ViolationCode, is_credential_name
+from runbus.contracts.violations import Violation, ViolationCode, is_credential_name, pointer
 
 # What issuers begin their keys with, a signed token, a private key, a password in an address.
 _LOOKS_SECRET = re.compile(
@@ -21,6 +21,7 @@ _LOOKS_SECRET = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@]+@"
 )
+_ACCESS_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as v3io has them
 _CHARACTERS_MAX = 64 * 1024  # searched of one value
 
 
@@ -29,7 +30,7 @@ def literal_secrets(settings: Mapping[str, Any]) -> list[Violation]:
     found = [_warning(f"/env/{place}", name) for place, name in _of(settings)]
     for role, own in (settings.get("roles") or {}).items():
         found += [_warning(f"/roles/{role}/env/{place}", name) for place, name in _of(own)]
-    return found
+    return [*found, *_of_volumes(settings), *_of_spark(settings)]
 
 
 def looks_secret(text: str) -> bool:
@@ -42,6 +43,26 @@ def _of(settings: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
         value = entry.get("value")
         if value and (is_credential_name(entry["name"]) or looks_secret(value)):
             yield position, entry["name"]
+
+
+def _of_volumes(settings: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what stands for a Secret's name, and looks like the access key itself."""
+    for position, volume in enumerate(settings.get("volumes") or ()):
+        if _ACCESS_KEY.fullmatch((volume.get("v3io") or {}).get("secret") or ""):
+            path = f"/volumes/{position}/v3io/secret"
+            hint = "it looks like an access key: put that into a Secret, and name the Secret here"
+            yield Violation(path, ViolationCode.LITERAL_SECRET.value, hint=hint)
+
+
+def _of_spark(settings: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield Spark's own settings that hold a credential; `spark.kubernetes` refers to it."""
+    for key, value in ((settings.get("spark") or {}).get("conf") or {}).items():
+        is_named = is_credential_name(key) and not key.startswith("spark.kubernetes.")
+        is_plain = value.lower() in ("", "true", "false") or value.startswith(("/", "$"))
+        if looks_secret(value) or (is_named and not is_plain):
+            path = pointer("/spark/conf", key)
+            hint = "it looks like a credential, and all who see the run see it: take a Secret"
+            yield Violation(path, ViolationCode.LITERAL_SECRET.value, hint=hint)
 
 
 def _warning(path: str, name: str) -> Violation:

@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runbus.contracts.document import PreemptionMode
 from runbus.contracts.document_findings import did_you_mean
 from runbus.contracts.document_rules import mount_place
+from runbus.contracts.locations import HOME
 from runbus.contracts.names import is_extended_resource
 from runbus.contracts.quantities import parse_quantity
-from runbus.contracts.states import Kind
 from runbus.contracts.violations import Violation, ViolationCode, pointer, shortened
 from runbus.settings.capping import beyond_caps
 from runbus.settings.in_force import InForce
-from runbus.settings.kinds import roles_of, rules_of
+from runbus.settings.kind_checks import kind_violations, workers_beside_gpus
+from runbus.settings.kinds import roles_of
 from runbus.settings.model import Level
+from runbus.settings.spot_checks import unmeetable_mode
 
 Settings = Mapping[str, Any]
 
 GPU_COUNT_PATH = "/resources/gpus/count"
-_PREEMPTION_PATH = "/preemption_mode"
 _PRIORITY_PATH = "/priority_class"
 
 
@@ -40,18 +40,18 @@ def volume_positions(raw: object) -> dict[str, int]:
 
 def violations_of(merged: InForce) -> list[Violation]:
     """Return everything that is wrong with the settings in force, each finding once."""
-    found = [*_mounts(merged), *_of_kind(merged), *beyond_caps(merged)]
+    found = [*_mounts(merged), *_homes(merged), *kind_violations(merged), *beyond_caps(merged)]
     for pods in _pods(merged):
         found += _requests(pods)
         found += _gpus(pods)
-        found += _preemption(pods)
+        found += unmeetable_mode(pods)
         found += _priority_class(pods)
     return list({(each.path, each.code): each for each in found}.values())
 
 
 def warnings_of(merged: InForce) -> list[Violation]:
     """Return what could not be checked, and what is right and rarely meant."""
-    return [*_unchecked_class(merged), *_workers_beside_gpus(merged)]
+    return [*_unchecked_class(merged), *_unknown_homes(merged), *workers_beside_gpus(merged)]
 
 
 def _unchecked_class(merged: InForce) -> list[Violation]:
@@ -62,20 +62,6 @@ def _unchecked_class(merged: InForce) -> list[Violation]:
     return [Violation(_PRIORITY_PATH, ViolationCode.NOT_CHECKED.value, name, hint=hint)]
 
 
-def _workers_beside_gpus(merged: InForce) -> list[Violation]:
-    """Warn of a function with GPUs whose workers would share them, or leave some alone."""
-    kind = merged.kind
-    gpus = ((merged.settings.get("resources") or {}).get("gpus") or {}).get("count")
-    if not gpus or kind is None or not rules_of(kind).is_function:
-        return []
-    workers = ((merged.settings.get("nuclio") or {}).get("http") or {}).get("workers")
-    if workers is None or workers == gpus:
-        return []
-    hint = f"each worker uses a GPU of its own: {workers} workers do not go with {gpus} GPUs"
-    path = "/nuclio/http/workers"
-    return [Violation(path, ViolationCode.CONFLICT.value, workers, hint=hint)]
-
-
 def _pods(merged: InForce) -> Iterator[InForce]:
     """Yield the settings of each sort of pod that the run has."""
     roles = roles_of(merged.kind, merged.settings) if merged.kind is not None else ()
@@ -83,31 +69,6 @@ def _pods(merged: InForce) -> Iterator[InForce]:
         yield merged
     for role in roles:
         yield merged.of_role(role)
-
-
-def _of_kind(merged: InForce) -> Iterator[Violation]:
-    """Yield what a kind needs besides what every run needs."""
-    settings, kind = merged.settings, merged.kind
-    match kind:
-        case Kind.SPARK:
-            spark = settings.get("spark") or {}
-            if not settings.get("command"):
-                yield _missing("/command", "the program: `command: local:///opt/app/main.py`")
-            if not spark.get("version"):
-                yield _missing("/spark/version", "like `spark: {version: 3.5.6}`")
-            if spark.get("type") in {"Scala", "Java"} and not spark.get("main_class"):
-                yield _missing("/spark/main_class", f"{spark['type']} programs need it")
-        case Kind.NUCLIO | Kind.SERVING:
-            nuclio = settings.get("nuclio") or {}
-            for key, example in (("handler", "main:handler"), ("runtime", "python:3.11")):
-                if not nuclio.get(key):
-                    yield _missing(f"/nuclio/{key}", f'like `nuclio: {{{key}: "{example}"}}`')
-        case _:
-            return
-
-
-def _missing(path: str, example: str) -> Violation:
-    return Violation(path, ViolationCode.REQUIRED.value, hint=f"give it, {example}")
 
 
 def _requests(merged: InForce) -> list[Violation]:
@@ -179,35 +140,30 @@ def _volume_origin(merged: InForce, position: int) -> Level:
     return merged.origin(pointer("/volumes", merged.settings["volumes"][position]["name"]))
 
 
-def _preemption(merged: InForce) -> list[Violation]:
-    """Refuse a mode that no node could meet, at the setting that is in the way."""
-    labels = merged.platform.preemptible_nodes.node_selector
-    selector = merged.settings.get("node_selector") or {}
-    match merged.settings.get("preemption_mode"):
-        case PreemptionMode.CONSTRAIN.value if not labels:
-            allowed = ["allow", "prevent", "none"]
-            hint = (
-                "the operator names no spot nodes (preemptible_nodes), so that no node could be"
-                " found"
-            )
-            given = PreemptionMode.CONSTRAIN.value
-            code = ViolationCode.CONFLICT
-            return [merged.refusal(_PREEMPTION_PATH, code, given, allowed=allowed, hint=hint)]
-        case PreemptionMode.CONSTRAIN.value:
-            excluded = [key for key, value in labels.items() if selector.get(key, value) != value]
-            if len(excluded) == len(labels):
-                hint = "it excludes spot nodes, and preemption_mode is constrain: change one"
-                return [_pinned(merged, selector, excluded[0], hint)]
-        case PreemptionMode.PREVENT.value:
-            hint = "it pins spot nodes, and preemption_mode is prevent: take allow, or leave it out"
-            pinned = [key for key, value in labels.items() if selector.get(key) == value]
-            return [_pinned(merged, selector, key, hint) for key in pinned]
-    return []
+def _homes(merged: InForce) -> list[Violation]:
+    """Refuse a home of a user whose name is no folder's: it would lead somewhere else."""
+    user = merged.user
+    if not user or ("/" not in user and user not in (".", "..")):
+        return []
+    hint = f"the user {shortened(user)!r} can have no home: write the container and the path"
+    code = ViolationCode.INVALID_PATH.value
+    return [Violation(path, code, given, hint=hint) for path, given in _in_homes(merged)]
 
 
-def _pinned(merged: InForce, selector: Settings, key: str, hint: str) -> Violation:
-    path = pointer("/node_selector", key)
-    return merged.refusal(path, ViolationCode.CONFLICT, selector[key], hint=hint)
+def _unknown_homes(merged: InForce) -> list[Violation]:
+    hint = "whose run it is is not known here: ~ is the home of its user"
+    code = ViolationCode.NOT_CHECKED.value
+    homes = () if merged.user else _in_homes(merged)
+    return [Violation(path, code, given, hint=hint) for path, given in homes]
+
+
+def _in_homes(merged: InForce) -> Iterator[tuple[str, str]]:
+    """Yield where a volume stands that is in the home of the run's user, and its path there."""
+    for position, volume in enumerate(merged.settings.get("volumes") or ()):
+        path = (volume.get("v3io") or {}).get("path") or ""
+        if path.split("/", 1)[0] == HOME:
+            at = merged.volume_positions.get(volume["name"], position)
+            yield f"/volumes/{at}/v3io/path", path
 
 
 def _priority_class(merged: InForce) -> list[Violation]:

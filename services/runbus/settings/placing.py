@@ -62,10 +62,10 @@ def asks_for_gpu(resources: Resources | None) -> bool:
     if resources.gpus is not None and resources.gpus.count:
         return True
     limits = resources.limits or {}
-    return any(_is_gpu(name) and parse_quantity(str(limits[name])) > 0 for name in limits)
+    return any(is_gpu(name) and parse_quantity(str(limits[name])) > 0 for name in limits)
 
 
-def _is_gpu(name: str) -> bool:
+def is_gpu(name: str) -> bool:
     """Say whether a device is a GPU or a slice of one, by what vendors call them."""
     _, _, device = name.rpartition("/")
     return "/" in name and ("gpu" in device or device.startswith("mig-"))

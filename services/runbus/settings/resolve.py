@@ -130,6 +130,7 @@ def _in_force(
         kind=Kind(kind) if kind is not None else None,
         project=project,
         function=settings.get("function") or "",
+        user=settings.get("user") or "",
         platform=defaults.platform,
         caps=defaults.caps_of(project),
         priority_classes=defaults.allowed_priority_classes or cluster_priority_classes,
