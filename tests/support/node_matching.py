@@ -1,12 +1,12 @@
 """Which nodes a pod may go to: Kubernetes' own rules, told once more and independently.
 
-Selectors, required node affinity (terms are alternatives, the requirements of a term all hold) and
-taints with effect NoSchedule. Source: the Kubernetes documentation on assigning pods to nodes.
+Selectors, required node affinity (terms are alternatives, the requirements of a term all hold),
+and taints by key, value and effect. Source: the Kubernetes documentation on assigning pods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,11 +17,20 @@ from runbus.contracts.document import RunDocument
 Labels = Mapping[str, str]
 
 
+class Taint(Struct, frozen=True):
+    """A taint of a node."""
+
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"
+
+
 class Node(Struct, frozen=True):
-    """A node: its labels, and the keys of its taints (no value, NoSchedule)."""
+    """A node: its labels, its taints, and its name."""
 
     labels: Labels
-    taints: tuple[str, ...] = ()
+    taints: tuple[Taint, ...] = ()
+    name: str = "node"
 
 
 def fits(document: RunDocument, node: Node) -> bool:
@@ -30,23 +39,31 @@ def fits(document: RunDocument, node: Node) -> bool:
     selector = pod.get("node_selector") or {}
     return (
         all(node.labels.get(key) == value for key, value in selector.items())
-        and _is_required(pod.get("affinity") or {}, node.labels)
-        and all(_is_tolerated(taint, pod.get("tolerations") or []) for taint in node.taints)
+        and _is_required(pod.get("affinity") or {}, node)
+        and all(
+            taint.effect == "PreferNoSchedule" or _is_tolerated(taint, pod.get("tolerations") or [])
+            for taint in node.taints
+        )
     )
 
 
-def _is_required(affinity: Mapping[str, Any], labels: Labels) -> bool:
+def _is_required(affinity: Mapping[str, Any], node: Node) -> bool:
     nodes = affinity.get("nodeAffinity") or {}
     required = nodes.get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return True
-    return any(_meets(term, labels) for term in required["nodeSelectorTerms"])
+    return any(_meets(term, node) for term in required["nodeSelectorTerms"])
 
 
-def _meets(term: Mapping[str, Any], labels: Labels) -> bool:
+def _meets(term: Mapping[str, Any], node: Node) -> bool:
     """Say whether a term is met; one without any requirement is met by no node."""
-    expressions = term.get("matchExpressions") or []
-    return bool(expressions) and all(_holds(each, labels) for each in expressions)
+    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+    names = {"metadata.name": node.name}
+    return (
+        bool(expressions or fields)
+        and all(_holds(each, node.labels) for each in expressions)
+        and all(_holds(each, names) for each in fields)
+    )
 
 
 def _holds(requirement: Mapping[str, Any], labels: Labels) -> bool:
@@ -61,16 +78,21 @@ def _holds(requirement: Mapping[str, Any], labels: Labels) -> bool:
         case "DoesNotExist":
             return key not in labels
         case "Gt":
-            return key in labels and int(labels[key]) > int(values[0])
+            return _is_number(labels.get(key)) and int(labels[key]) > int(values[0])
         case "Lt":
-            return key in labels and int(labels[key]) < int(values[0])
+            return _is_number(labels.get(key)) and int(labels[key]) < int(values[0])
     raise AssertionError(requirement)
 
 
-def _is_tolerated(taint: str, tolerations: list[Mapping[str, Any]]) -> bool:
+def _is_number(text: str | None) -> bool:
+    """Say whether a label can be compared; one that cannot is neither more nor less."""
+    return text is not None and text.removeprefix("-").isdecimal()
+
+
+def _is_tolerated(taint: Taint, tolerations: Sequence[Mapping[str, Any]]) -> bool:
     return any(
-        each.get("key", "") in ("", taint)
-        and each.get("effect", "NoSchedule") == "NoSchedule"
-        and (each.get("operator", "Equal") == "Exists" or not each.get("value"))
+        each.get("key", "") in ("", taint.key)
+        and each.get("effect", taint.effect) == taint.effect
+        and (each.get("operator", "Equal") == "Exists" or each.get("value", "") == taint.value)
         for each in tolerations
     )

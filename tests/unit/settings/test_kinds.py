@@ -44,6 +44,10 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
     ({**DASK, "replicas": 3, "max_replicas": 4}, "/replicas", "conflict", "replicas"),
     ({**DASK, "target_cpu": 50}, "/target_cpu", "conflict", "does not scale by CPU"),
     ({**NUCLIO, "target_cpu": 50}, "/target_cpu", "conflict", "resources.requests.cpu"),
+    ({**MPI, "replicas": 0}, "/replicas", "conflict", "at least 1"),
+    ({**SPARK, "replicas": 0}, "/replicas", "conflict", "at least 1"),
+    ({**SPARK, "min_replicas": 2}, "/max_replicas", "required", "a range has an end"),
+    ({**DASK, "min_replicas": 20}, "/min_replicas", "conflict", "16, comes from the defaults"),
     # roles and sections of other kinds
     ({"roles": {"driver": HIGH}}, "/roles/driver", "conflict", "it has none"),
     ({**MPI, "roles": {"driver": HIGH}}, "/roles/driver", "conflict", "launcher, worker"),
@@ -82,6 +86,12 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
         "/nuclio/http/gateway_timeout",
         "conflict",
         "worker_timeout",
+    ),
+    (
+        nuclio(http={"gateway_timeout": "10s"}),
+        "/nuclio/http/gateway_timeout",
+        "conflict",
+        "longer than worker_timeout, 10s",
     ),
     (
         nuclio(v3io_stream={**STREAM, "seek_to": "time"}),
@@ -162,13 +172,57 @@ def test_scale_to_zero_is_for_functions() -> None:
     assert violations(settings) == []
 
 
-def test_workers_that_do_not_go_with_the_gpus_are_a_warning() -> None:
-    settings = {**nuclio(http={"workers": 8}), "resources": {"gpus": {"count": 1}}}
-    found = resolve(a_job(**settings), project=None, defaults=Defaults(), default_user="ann")
+@pytest.mark.parametrize(
+    ("settings", "paths"),
+    [
+        (nuclio(http={"workers": 8}), ["/nuclio/http/workers"]),
+        (nuclio(http={"workers": 1}), []),
+        (
+            nuclio(http={"workers": 1}, v3io_stream={**STREAM, "max_workers": 4}),
+            ["/nuclio/v3io_stream/max_workers"],
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "resources", [{"gpus": {"count": 1}}, {"limits": {"nvidia.com/gpu": 1}}], ids=["gpus", "limits"]
+)
+def test_workers_that_do_not_go_with_the_gpus_are_a_warning(
+    settings: dict[str, Any], paths: list[str], resources: dict[str, Any]
+) -> None:
+    raw = a_job(**settings, resources=resources)
+    found = resolve(raw, project=None, defaults=Defaults(), default_user="ann")
 
     assert isinstance(found, Resolved)
     assert [(each.path, each.code) for each in found.warnings] == [
-        ("/nuclio/http/workers", "conflict")
+        (path, "conflict") for path in paths
+    ]
+
+
+def test_an_end_of_a_range_that_goes_past_an_inherited_one_is_refused_where_it_was_asked_for() -> (
+    None
+):
+    (found,) = violations({**NUCLIO, "max_replicas": 1}, {"defaults": {"min_replicas": 2}})
+
+    assert (found.path, found.code) == ("/max_replicas", "conflict")
+    assert "comes from the operator's defaults" in (found.hint or "")
+
+
+HOME = {"volumes": [{"name": "h", "mount": "/User", "v3io": {"path": "~/a", "secret": "s"}}]}
+
+
+@pytest.mark.parametrize("user", ["../bob", "a/b", "..", "."])
+def test_a_home_of_a_user_whose_name_is_no_folders_is_refused(user: str) -> None:
+    (found,) = violations({**HOME, "user": user})
+
+    assert (found.path, found.code) == ("/volumes/0/v3io/path", "invalid_path")
+
+
+def test_a_home_of_nobody_known_is_a_warning() -> None:
+    found = resolve(a_job(**HOME), project=None, defaults=Defaults(), default_user="")
+
+    assert isinstance(found, Resolved)
+    assert [(each.path, each.code) for each in found.warnings] == [
+        ("/volumes/0/v3io/path", "not_checked")
     ]
 
 

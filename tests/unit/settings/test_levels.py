@@ -289,6 +289,17 @@ def test_the_runs_own_volume_wins_and_it_is_said_which_was_left_out(
     assert (warning.path, warning.code, warning.given) == ("/volumes", "left_out", "lake")
 
 
+def test_a_projects_volume_goes_before_the_services_at_the_same_place() -> None:
+    file = {
+        "defaults": {"volumes": [LAKE]},
+        "projects": {"nlp": {"defaults": {"volumes": [{**CACHE, "mount": "/lake/"}]}}},
+    }
+    found = resolved(a_job(), file)
+
+    assert mounts(found) == [("cache", "/lake")]
+    assert found.warnings == ()
+
+
 # --- literal credentials ------------------------------------------------------------------------
 
 LITERALS = [
@@ -315,3 +326,36 @@ def test_a_literal_that_looks_like_a_credential_is_warned_of_and_never_shown(
 @pytest.mark.parametrize("value", ["https://host/x", "user@host", "plain", "a:b@c", ""])
 def test_what_does_not_look_like_a_credential_is_left_alone(value: str) -> None:
     assert resolved(a_job(env=[{"name": "A", "value": value}])).warnings == ()
+
+
+A_KEY = "8f9d1c3e-2b4a-4c5d-9e6f-7a8b9c0d1e2f"
+
+
+def test_an_access_key_in_place_of_a_secrets_name_is_warned_of_and_never_shown() -> None:
+    volume = {"name": "v", "mount": "/v", "v3io": {"container": "c", "secret": A_KEY}}
+    (warning,) = resolved(a_job(volumes=[volume])).warnings
+
+    assert (warning.path, warning.code) == ("/volumes/0/v3io/secret", "literal_secret")
+    assert A_KEY not in str(warning)
+
+
+CONFS = [
+    ("spark.hadoop.fs.s3a.secret.key", "hunter2", True),
+    ("spark.hadoop.a", "AKIA" + "ABCDEFGHIJKLMNOP", True),
+    ("spark.kubernetes.driver.secretKeyRef.TOKEN", "name:key", False),
+    ("spark.authenticate", "true", False),
+    ("spark.ssl.keyPasswordFile", "/etc/secrets/x", False),
+    ("spark.sql.shuffle.partitions", "64", False),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "is_told"), CONFS)
+def test_a_credential_among_sparks_own_settings_is_warned_of(
+    key: str, value: str, is_told: bool
+) -> None:
+    spark = {"version": "3.5.6", "conf": {key: value}}
+    warnings = resolved(a_job(kind="spark", command="local:///a.py", spark=spark)).warnings
+
+    expected = [(f"/spark/conf/{key}", "literal_secret")] if is_told else []
+    assert [(each.path, each.code) for each in warnings] == expected
+    assert value not in str(warnings)
