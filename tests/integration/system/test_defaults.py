@@ -11,6 +11,7 @@ from support.system import System, running_system
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
 OLD = """
+preemptible_nodes: {preset: aks}
 defaults: {state_thresholds: {running: 1h}}
 projects: {nlp: {limits: {concurrent_runs: 0}}}
 """
@@ -19,6 +20,7 @@ defaults: {state_thresholds: {running: 2h}}
 projects: {nlp: {limits: {concurrent_runs: 10}}}
 """
 HOUR_S = 3600.0
+SPOT = "kubernetes.azure.com/scalesetpriority"
 
 
 async def put(system: System, text: str) -> None:
@@ -32,6 +34,19 @@ async def running_limit_s(system: System, run_id: str) -> float | None:
     """Return the limit on running with which a run was accepted."""
     status = await system.until(run_id, RunState.ACCEPTED)
     return status.thresholds["running"].limit_s
+
+
+async def kept_off(system: System, run_id: str) -> list[str]:
+    """Return the labels of nodes that the pod of a run keeps away from."""
+    (pod,) = await system.pods_of(run_id)
+    nodes = pod["spec"].get("affinity", {}).get("nodeAffinity", {})
+    required = nodes.get("requiredDuringSchedulingIgnoredDuringExecution", {})
+    return [
+        each["key"]
+        for term in required.get("nodeSelectorTerms", ())
+        for each in term["matchExpressions"]
+        if each["operator"] == "NotIn"
+    ]
 
 
 async def scraped(system: System, service: str) -> list[str]:
@@ -52,9 +67,11 @@ async def test_a_change_holds_at_once_and_accepted_runs_keep_what_they_had(
         await put(system, NEW)
         final = await system.over(queued)
         assert (final.state, final.thresholds["running"].limit_s) == (RunState.COMPLETED, HOUR_S)
+        assert await kept_off(system, queued) == [SPOT]  # what a spot node was at acceptance
         later = await system.submit("after")
         assert await running_limit_s(system, later) == 2 * HOUR_S
         assert (await system.over(later)).state is RunState.COMPLETED
+        assert await kept_off(system, later) == []
 
         await put(system, "defaults: {state_thresholds: {running: never}}")  # refused: no effect
         third = await system.submit("third")

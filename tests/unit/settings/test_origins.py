@@ -10,7 +10,7 @@ from runbus.contracts.asked import asked_for
 from runbus.contracts.events import Overridden
 from runbus.contracts.replies import Explained
 from runbus.settings.defaults import Defaults, defaults_of
-from runbus.settings.model import Resolved
+from runbus.settings.model import Function, Resolved
 from runbus.settings.origins import (
     explain,
     stored_origins,
@@ -144,6 +144,37 @@ def test_where_no_level_is_known_the_whole_document_counts_as_asked_for() -> Non
     found = resolved()
     assert asked_for(found.document, None, {})["log_level"] == "info"
     assert {each.level for each in explain(found.document, None, {})} == {""}
+
+
+def test_settings_of_roles_and_sections_are_explained_over_all_levels() -> None:
+    levels = [{"nthreads": each} for each in (1, 2, 3, 4)]
+    selectors = [{"worker": {"node_selector": {"zone": each}}} for each in ("a", "b", "c", "d")]
+    (service, project, function, run) = (
+        {"dask": dask, "roles": roles} for dask, roles in zip(levels, selectors, strict=True)
+    )
+    defaults = defaults_of(
+        {"defaults": service, "projects": {"nlp": {"defaults": project}}},
+    )
+    assert isinstance(defaults, Defaults), defaults
+    found = resolve(
+        a_job(kind="dask", function="hub://x", **run),
+        project=None,
+        defaults=defaults,
+        default_user="ann",
+        function=Function(settings=function, content_hash="abc"),
+    )
+    assert isinstance(found, Resolved), found
+
+    by_path = explained(found)
+    assert by_path["/dask/nthreads"].overrode == (
+        over("service", 1),
+        over("project", 2),
+        over("function", 3),
+    )
+    zone = by_path["/roles/worker/node_selector/zone"]
+    assert (zone.value, zone.level) == ("d", "run")
+    assert [each.value for each in zone.overrode] == ["a", "b", "c"]
+    assert by_path["/dask/mode"].level == "shipped"
 
 
 def test_too_much_of_what_was_overridden_is_not_kept() -> None:

@@ -12,7 +12,8 @@ from runbus.contracts import codec
 from runbus.contracts.states import RunState
 from runbus.contracts.streams import MAX_MESSAGE_BYTES
 from runbus.contracts.texts import WHO_CHARACTERS_MAX
-from runbus.settings.defaults import Defaults
+from runbus.settings.defaults import Defaults, defaults_of
+from runbus.settings.model import Function
 from runbus.spec_validator.decide import is_same_request, judge, key_reused
 from runbus.spec_validator.model import Accept, Reject, Request, Verdict
 from support.runs import RUN_ID, at
@@ -153,6 +154,42 @@ def test_with_no_list_and_no_cluster_a_class_is_a_warning() -> None:
 
     assert [each.path for each in found.event.warnings] == ["/priority_class"]
     assert found.event.status.priority_rank is None
+
+
+NOT_RUN_YET: list[dict[str, Any]] = [
+    {"kind": "mpijob", "command": "python"},
+    {"kind": "spark", "command": "local:///a.py", "spark": {"version": "3.5.6"}},
+    {"kind": "dask"},
+    {"kind": "nuclio", "nuclio": {"handler": "main:handler", "runtime": "python:3.11"}},
+    {"kind": "serving", "nuclio": {"handler": "main:handler", "runtime": "python:3.11"}},
+]
+
+
+@pytest.mark.parametrize("settings", NOT_RUN_YET, ids=lambda each: each["kind"])
+def test_a_kind_that_no_service_runs_yet_is_refused_on_the_bus(settings: dict[str, Any]) -> None:
+    (violation,) = rejected(verdict(**settings)).event.violations
+
+    assert (violation.path, violation.code) == ("/kind", "not_available")
+    assert (violation.given, violation.allowed) == (settings["kind"], ["job"])
+    assert "runbus lint, explain, render" in (violation.hint or "")
+
+
+def test_an_accepted_run_keeps_the_platform_and_the_content_of_its_function() -> None:
+    defaults = defaults_of({"preemptible_nodes": {"preset": "aks"}})
+    assert isinstance(defaults, Defaults)
+    request = Request(
+        project="nlp",
+        body=msgspec.json.encode(JOB | {"function": "hub://x"}),
+        key=None,
+        user="/ada",
+    )
+    function = Function(settings={"workdir": "/app"}, content_hash="abc")
+    event = accepted(judge(request, RUN_ID, defaults, at(0), None, function)).event
+
+    assert event.platform == defaults.platform
+    assert event.function_hash == "abc"
+    assert (event.document.workdir, event.document.affinity) == ("/app", None)
+    assert (event.origins or {})["/workdir"] == "function"
 
 
 def test_the_same_document_written_otherwise_is_the_same_request() -> None:
