@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from runbus.sdk.quick_client import QuickClient
 
 LINES = st.lists(
-    st.text(st.characters(exclude_characters="\r\n"), max_size=20).map(str.encode)
+    st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20).map(str.encode)
     | st.binary(max_size=20).filter(lambda line: b"\r" not in line and b"\n" not in line),
     max_size=5,
 )
