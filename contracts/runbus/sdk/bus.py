@@ -292,6 +292,13 @@ class Bus:
         with contextlib.suppress(nats.errors.Error):
             await subscription.unsubscribe()
 
+    @staticmethod
+    async def drain(subscription: Subscription, timeout_s: float = 1.0) -> None:
+        """End a subscription; what the server has sent by now is still delivered."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await subscription.drain()  # type: ignore[no-untyped-call]
+
     def new_inbox(self) -> str:
         """Return a subject that only this connection listens on."""
         return self._client.new_inbox()

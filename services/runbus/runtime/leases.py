@@ -36,6 +36,7 @@ class Lease:
         self._log = log.bind(lease=key)
         self.revision = 0
         self._renewed_at = 0.0
+        self._stands_by = False
 
     @property
     def is_held(self) -> bool:
@@ -43,8 +44,12 @@ class Lease:
         return self.revision > 0 and self._clock.monotonic() - self._renewed_at < TTL_S
 
     def ready_problem(self) -> str | None:
-        """Return why this process stands by; a standby is not ready for work, and says so."""
-        return None if self.is_held else "standing by: another replica holds the lease"
+        """Return why nobody is known to hold the lease.
+
+        A standby is ready: a Deployment whose replicas could not all be ready would never be
+        rolled out. Which replica is the active one, the metric `lease_held` tells.
+        """
+        return None if self.is_held or self._stands_by else "the lease is not held"
 
     async def acquire(self, stopping: asyncio.Event) -> bool:
         """Wait until the lease is ours; False when told to stop first."""
@@ -53,9 +58,11 @@ class Lease:
             asked_at = self._clock.monotonic()
             try:
                 self.revision = await self._take()
+                self._stands_by = not self.revision
             except WrongSequenceError:
-                pass  # somebody else was faster
+                self._stands_by = True  # somebody else was faster
             except BusError as error:
+                self._stands_by = False
                 self._log.warning("lease not reached", error=str(error))
             if self.revision:
                 self._renewed_at = asked_at

@@ -22,15 +22,27 @@ TAKEN_AT_A_TIME = 100
 LIVE_STREAM = f"KV_{LIVE_BUCKET}"
 
 OnRecord = Callable[[RunRecord], None]
+OnUnreadable = Callable[[str, str], None]  # project and run id
 
 
 class LiveFeed:
-    """Where the runs of some shards stand, kept up to date."""
+    """Where the runs of some shards stand, kept up to date.
 
-    def __init__(self, bus: Bus, shards: Sequence[str] | None, log: Log) -> None:
+    `on_unreadable` is told of each run whose event cannot be read; without it, the log alone is.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        shards: Sequence[str] | None,
+        log: Log,
+        *,
+        on_unreadable: OnUnreadable | None = None,
+    ) -> None:
         self._bus = bus
         self._shards = shards
         self._log = log
+        self._on_unreadable = on_unreadable
         self.loaded = asyncio.Event()
         self._follower: Follower | None = None
 
@@ -80,6 +92,9 @@ class LiveFeed:
             on_record(record_of(message, sequence=sequence))
         except PoisonError as error:
             self._log.error("unreadable event", sequence=sequence, error=str(error))
+            if self._on_unreadable is not None:
+                project, run_id = _run_of(message.subject)
+                self._on_unreadable(project, run_id)
         except Exception as error:  # noqa: BLE001 - a message loop's one: one event must not stop all
             self._log.exception("event not taken", sequence=sequence, error=type(error).__name__)
 
@@ -92,3 +107,12 @@ class LiveFeed:
         if self._shards is None:
             return [f"$KV.{LIVE_BUCKET}.>"]
         return [f"$KV.{LIVE_BUCKET}.{shard}.>" for shard in self._shards]
+
+
+def _run_of(subject: str) -> tuple[str, str]:
+    """Return project and run id from the subject of an event or of an entry of the bucket.
+
+    `runbus.v1.run.<project>.<run>.<shard>.<type>`, `$KV.live.<shard>.<project>.<run>`.
+    """
+    tokens = subject.split(".")
+    return tokens[3], tokens[4]

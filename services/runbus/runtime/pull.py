@@ -8,6 +8,7 @@ clock and are asked again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -21,6 +22,7 @@ from runbus.sdk.errors import BusUnreachableError
 EXPIRES_S = 5.0
 LOST_AFTER_S = EXPIRES_S + 2.0
 UNREACHABLE_WAIT_S = 0.5
+ACK_BACK = b"-NAK"
 
 _NANO = 1_000_000_000
 
@@ -48,6 +50,7 @@ class Puller:
         self._wake = asyncio.Event()
         self._inbox = bus.new_inbox()
         self._count = 0
+        self._is_stopped = False
         self._not_before = 0.0  # refused, or nobody there: not asked again at once
         self._generation = bus.generation
         self._problem: str | None = "has not been answered yet"
@@ -64,6 +67,9 @@ class Puller:
     async def run(self, handle: Callable[[Msg], Awaitable[None]], stopping: asyncio.Event) -> None:
         """Pull until told to stop, then wait for the handlers in hand.
 
+        What has arrived and is in no handler's hands goes back at once: another replica should not
+        have to wait for it to be missed.
+
         Args:
             handle: must not raise; it acknowledges, too.
             stopping: set on SIGTERM.
@@ -73,8 +79,17 @@ class Puller:
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._until_stopped(tasks, handle, stopping)
+                self._is_stopped = True
+                while self._arrived:
+                    await self._give_back(self._arrived.popleft())
+                await self._bus.drain(subscription)
         finally:
             await self._bus.unsubscribe(subscription)
+
+    async def _give_back(self, msg: Msg) -> None:
+        # The bus away, the server gives it to others when it has waited long enough.
+        with contextlib.suppress(BusUnreachableError):
+            await self._bus.send(msg.reply, ACK_BACK)
 
     async def _until_stopped(
         self,
@@ -144,6 +159,9 @@ class Puller:
             self._on_status(msg, status)
             return
         self._problem = None
+        if self._is_stopped:
+            await self._give_back(msg)
+            return
         self._in_hand += 1
         if self._requests:
             first = self._requests[0]

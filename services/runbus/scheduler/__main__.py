@@ -34,10 +34,15 @@ async def _schedule(
 ) -> None:
     queue = service.queue()
     handler = Handler(
-        service.run_log, queue, _limits(defaults.defaults), service.clock, service.log
+        service.run_log,
+        service.dead_letters,
+        queue,
+        _limits(defaults.defaults),
+        service.clock,
+        service.log,
     )
     defaults.listen(lambda changed: handler.limit(_limits(changed)))
-    feed = LiveFeed(service.bus, None, service.log)
+    feed = LiveFeed(service.bus, None, service.log, on_unreadable=handler.on_unreadable)
     sweeper = Sweeper(
         service.bus,
         service.clock,
@@ -59,7 +64,7 @@ async def _schedule(
         await feed.loaded.wait()
         background.append(tasks.create_task(sweeper.run(service.config.sweep_every_s)))
         queue.add(ROUND)
-        await queue.run(handler.round, service.stopping, workers=1)
+        await queue.run(handler.look, service.stopping, workers=1)
         for task in background:
             task.cancel()
 

@@ -1,7 +1,8 @@
 """The shell: events in, rounds of admission, events out.
 
 Gather (the books, kept from the events) -> plan -> store each admission and each reason. Rounds
-never overlap, and whatever happens meanwhile calls for another one.
+never overlap, and whatever happens meanwhile calls for another one. A run whose events cannot be
+read, or whose next one cannot be stored, ends by way of the dead letters.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from runbus.contracts.events import RunAccepted, RunAdmitted, RunEvent, RunQueue
 from runbus.contracts.states import EventType, RunState
 from runbus.contracts.status import RunStatus
 from runbus.runtime.clock import Clock
+from runbus.runtime.deadletters import DeadLetters
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.runtime.workqueue import WorkQueue
 from runbus.scheduler.decide import admitted, plan, queued
 from runbus.scheduler.model import WAITING_STATES, Books, InFlight, Limits, Refusal
+from runbus.sdk.errors import BusError
 
 ROUND = "round"
 AT_ONCE_MAX = 64  # events of a round that are stored at the same time
@@ -33,9 +36,16 @@ class Handler:
     """Keeps the books and carries out rounds of admission."""
 
     def __init__(
-        self, run_log: RunLog, queue: WorkQueue, limits: Limits, clock: Clock, log: Log
+        self,
+        run_log: RunLog,
+        dead_letters: DeadLetters,
+        queue: WorkQueue,
+        limits: Limits,
+        clock: Clock,
+        log: Log,
     ) -> None:
         self._run_log = run_log
+        self._dead_letters = dead_letters
         self._queue = queue
         self._limits = limits
         self._clock = clock
@@ -62,6 +72,10 @@ class Handler:
         self._books.take(key, record.status)
         if state in WAITING_STATES or (in_flight is not None and state.is_final):
             self._queue.add(ROUND)
+
+    def on_unreadable(self, project: str, run_id: str) -> None:
+        """Have a run looked at whose event cannot be read: it may be waiting for us."""
+        self._queue.add(f"{project}/{run_id}")
 
     def limit(self, limits: Limits) -> None:
         """Hold to other limits from now on: they call for a round at once."""
@@ -94,8 +108,25 @@ class Handler:
         for each in self._in_flight.values():
             yield each.state, each.since
 
-    async def round(self, _key: str) -> None:
-        """Carry out one round of admission."""
+    async def look(self, key: str) -> None:
+        """Carry out one round of admission, or set aside what a run has last said.
+
+        Raises:
+            RetryableError: the bus did not answer.
+
+        """
+        if key == ROUND:
+            await self._round()
+            return
+        project, _, run_id = key.partition("/")
+        try:
+            is_set_aside = await self._dead_letters.set_aside_newest(project, run_id)
+        except BusError as error:
+            text = f"cannot set aside the newest event of {key}: {error}"
+            raise RetryableError(text) from error
+        self._log.warning("unreadable run", key=key, is_set_aside=is_set_aside)
+
+    async def _round(self) -> None:
         planned = plan(self._books, self._limits, self._clock.now())
         async with asyncio.TaskGroup() as tasks:
             for key in planned.admit:
@@ -154,12 +185,26 @@ class Handler:
         async with self._at_once:
             try:
                 await storing
-            except (RetryableError, PoisonError) as error:
+            except RetryableError as error:
                 self._log.warning("not stored", key=key, reason=str(error))
                 self._put_off(key, FAILED_AGAIN)
+            except PoisonError as error:
+                self._log.warning("cannot be stored", key=key, reason=str(error))
+                self._put_off(key, UNFORESEEN_AGAIN)
+                await self._set_aside(key, str(error))
             except Exception as error:  # noqa: BLE001 - a loop's one: a run must not stop all
                 self._log.exception("not stored", key=key, error=type(error).__name__)
                 self._put_off(key, UNFORESEEN_AGAIN)
+
+    async def _set_aside(self, key: str, reason: str) -> None:
+        """End a run that cannot go on; the bus away, it is tried again with the run."""
+        record = self._waiting.get(key)
+        if record is None:
+            return
+        try:
+            await self._dead_letters.set_aside_accepted(record.status, reason)
+        except (BusError, RetryableError) as error:
+            self._log.warning("not set aside", key=key, reason=str(error))
 
     def _put_off(self, key: str, wait: timedelta) -> None:
         record = self._waiting.get(key)

@@ -250,6 +250,36 @@ async def test_never_more_than_the_maximum_is_in_hand(on: TestBus) -> None:
     assert most <= 4
 
 
+async def test_what_comes_while_the_last_one_is_finished_goes_to_another_replica_at_once(
+    on: TestBus,
+) -> None:
+    stopping, finish, enough, others = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
+
+    async def slow(_delivery: Delivery) -> str:
+        stopping.set()
+        await finish.wait()
+        return "done"
+
+    async def other(delivery: Delivery) -> str:
+        others.append(delivery.data)
+        if len(others) == 20:
+            enough.set()
+        return "done"
+
+    await on.bus.publish(SUBJECT, b"slow")
+    async with asyncio.TaskGroup() as tasks:
+        leaving = tasks.create_task(handled(on, slow, stopping))
+        await stopping.wait()
+        for _ in range(20):
+            await on.bus.publish(SUBJECT, b"{}")
+        await handled(on, other, enough)  # sooner than the server misses an acknowledgement
+        assert not leaving.done()
+        finish.set()
+
+    assert len(others) == 20
+    assert await left(on, COMMANDS) == 0
+
+
 async def test_messages_go_on_after_the_server_was_killed_and_started_again(
     on: TestBus,
 ) -> None:

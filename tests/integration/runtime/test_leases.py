@@ -25,7 +25,12 @@ async def test_the_first_gets_the_lease_and_the_second_stands_by(on: TestBus) ->
     assert not await second.acquire(waiting)
     assert first.is_held
     assert not second.is_held
-    assert second.ready_problem() == "standing by: another replica holds the lease"
+    assert first.ready_problem() is None
+    assert second.ready_problem() is None, "a standby is ready to take over"
+
+
+async def test_a_process_that_has_not_seen_the_lease_is_not_ready(on: TestBus) -> None:
+    assert lease(on, "a").ready_problem() == "the lease is not held"
 
 
 async def test_a_released_lease_is_taken_at_once(on: TestBus) -> None:
