@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cyclopts.help.protocols import HelpFormatter
 
 DEBUG_FLAG = "--debug"
+_HELP_FLAGS = frozenset({"--help", "-h"})
 _HELP = ({"--help"}, {"-h"}, {"help"}, set[str]())
 
 
@@ -56,6 +58,8 @@ def _guarded(given: list[str], *, debug: bool) -> int:
 
 
 def _run(given: list[str]) -> int:
+    if _HELP_FLAGS.intersection(given):
+        gc.disable()  # a sixth of the time; what prints its help and ends has nothing to collect
     from cyclopts import CycloptsError
 
     from runbus.cli.application import application
@@ -72,7 +76,7 @@ def _run(given: list[str]) -> int:
 
 def _formatter(given: list[str]) -> HelpFormatter | None:
     """Return how help is printed, imported only when it is asked for."""
-    if not {"--help", "-h"}.intersection(given):
+    if not _HELP_FLAGS.intersection(given):
         return None
     from runbus.cli.helping import TwoColumns
 
