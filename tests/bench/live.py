@@ -2,19 +2,23 @@
 
 Synthetic runs stand on the bus and in the stand-in as if they had been submitted; state-watcher
 and scheduler are started on them, and measured while pods change, runs end, runs are admitted and
-deadlines pass. Nothing may grow with the runs that are over, and little with those that live.
+deadlines pass. Nothing may grow with the runs that are over, and little with those that live: the
+systems of all sizes are up at once and take turns, and a ratio is the median over the rounds, so
+that it says something on a machine whose speed is not its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from bench.figures import Figure, Outcome, spread
+from bench.figures import Figure, Outcome, of_repeats, spread
 from bench.processes import memory
 from bench.seeding import seed_finished, seed_live, store, until_sourced
 from bench.settings import Setting
@@ -36,13 +40,15 @@ WATCHER, SCHEDULER = Publisher.STATE_WATCHER.value, Publisher.SCHEDULER.value
 SERVER = "nats-server"
 LIVING, ENDING, COMING = "l", "e", "a"  # prefixes of run ids
 SIZES = ("small", "middle", "large")
+WITH_FINISHED = "finished"
 COUNT_TIMEOUT_S = 180.0
 DEADLINES_START_S = 1.0
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """What is done to a system of each size."""
+    """What is done to a system in one round, and once in the end."""
 
+    rounds: int
     touched: int
     touched_per_second: float
     ended: int
@@ -54,16 +60,18 @@ class Load(Struct, frozen=True, kw_only=True):
 
 
 FULL = Load(
-    touched=6000,
+    rounds=7,
+    touched=1500,
     touched_per_second=1500,
-    ended=1000,
+    ended=200,
     ended_per_second=150,
-    admitted=600,
+    admitted=100,
     admitted_per_second=100,
     deadlines=1000,
     deadlines_within_s=10,
 )
 SMOKE = Load(
+    rounds=1,
     touched=20,
     touched_per_second=100,
     ended=5,
@@ -75,7 +83,15 @@ SMOKE = Load(
 )
 
 
-class Measured(Struct, frozen=True, kw_only=True):
+class Costs(Struct, frozen=True, kw_only=True):
+    """CPU of one round, in microseconds for each thing done, by process."""
+
+    touch: Mapping[str, float]
+    end: Mapping[str, float]
+    admit: Mapping[str, float]
+
+
+class Measured(Struct, kw_only=True):
     """One system: how many live runs, and what they cost."""
 
     title: str
@@ -83,10 +99,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     start_s: Mapping[str, float]
     rss_mib: Mapping[str, float]
     peak_mib: Mapping[str, float]
-    touch_us: float
-    end_us: Mapping[str, float]
-    admit_us: Mapping[str, float]
-    late_ms: list[float]
+    rounds: list[Costs] = []
+    late_ms: list[float] = []
 
 
 async def run(setting: Setting) -> Outcome:
@@ -94,29 +108,44 @@ async def run(setting: Setting) -> Outcome:
     counts = setting.pick(full=(1000, 10_000, 100_000), quick=(1000, 10_000), smoke=(20, 40))
     finished = setting.pick(full=100_000, quick=10_000, smoke=20)
     load = setting.pick(full=FULL, quick=FULL, smoke=SMOKE)
+    sizes = dict(zip(SIZES, counts, strict=False))
     found: dict[str, Measured] = {}
-    async with running_world(setting.folder, services=()) as world:
-        bench = _Bench(world, load)
-        for size, count in zip(SIZES, counts, strict=False):
-            setting.tell(f"live: {count:,} live runs")
-            await bench.grow_to(count)
-            found[size] = await bench.measure(f"{count:,} live", count)
-            if size == "small":
-                setting.tell(f"live: and {finished:,} finished ones")
+    async with AsyncExitStack() as worlds:
+        benches: dict[str, _Bench] = {}
+        for size in (*sizes, WITH_FINISHED):
+            folder = setting.folder / size
+            folder.mkdir()
+            world = await worlds.enter_async_context(running_world(folder, services=()))
+            bench = benches[size] = _Bench(world, load)
+            setting.tell(f"live: {size}")
+            count = sizes.get(size, counts[0])
+            title = f"{count:,} live"
+            if size == WITH_FINISHED:
+                title += f", {finished:,} finished"
                 await seed_finished(world.client.bus, "f", finished)
-                title = f"{count:,} live, {finished:,} finished"
-                found["finished"] = await bench.measure(title, count)
+            found[size] = await bench.start(title, count)
+        for number in range(load.rounds):
+            setting.tell(f"live: round {number + 1} of {load.rounds}")
+            for size, bench in benches.items():
+                found[size].rounds.append(await bench.round())
+        for size, bench in benches.items():
+            setting.tell(f"live: deadlines, {size}")
+            found[size].late_ms = await bench.deadlines()
     figures = [figure for size, each in found.items() for figure in _figures(size, each)]
-    figures += _growth(found["small"], found["finished"], "finished", "many finished over none")
-    last = SIZES[len(counts) - 1]
-    times = f"{counts[-1]:,} over {counts[0]:,} live"
-    figures += _growth(found["small"], found[last], "live", times)
-    figures.append(_memory_of_a_run(found["small"], found[last]))
-    return Outcome(figures=tuple(figures), conditions={"cluster": ABOUT[ClusterKind.STAND_IN]})
+    last = list(sizes)[-1]
+    small = found["small"]
+    figures += _growth(small, found[WITH_FINISHED], "finished", "many finished over none")
+    figures += _growth(small, found[last], "live", f"{counts[-1]:,} over {counts[0]:,} live")
+    figures.append(_memory_of_a_run(small, found[last]))
+    conditions = {
+        "cluster": ABOUT[ClusterKind.STAND_IN],
+        "systems": f"{len(benches)} at once, taking turns; {load.rounds} rounds, medians",
+    }
+    return Outcome(figures=tuple(figures), conditions=conditions)
 
 
 class _Bench:
-    """One world that grows."""
+    """One world."""
 
     def __init__(self, world: World, load: Load) -> None:
         self._world = world
@@ -124,17 +153,13 @@ class _Bench:
         self._load = load
         self._living = self._ending = self._coming = 0
 
-    async def grow_to(self, count: int) -> None:
-        """Have so many living runs."""
-        more = count - self._living
-        await self._world.control("/bench/seed", {"prefix": LIVING, "count": more})
-        await seed_live(self._bus, LIVING, self._living, more)
+    async def start(self, title: str, count: int) -> Measured:
+        """Seed a number of live runs, and start watcher and scheduler on them."""
+        ending = self._load.ended * self._load.rounds
+        for prefix, number in ((LIVING, count), (ENDING, ending)):
+            await self._world.control("/bench/seed", {"prefix": prefix, "count": number})
+            await seed_live(self._bus, prefix, 0, number)
         self._living = count
-
-    async def measure(self, title: str, runs: int) -> Measured:
-        """Start watcher and scheduler, measure them under each sort of load, and stop them."""
-        await self._world.control("/bench/seed", {"prefix": ENDING, "count": self._load.ended})
-        await seed_live(self._bus, ENDING, self._ending, self._load.ended)
         await until_sourced(self._bus)
         start_s, pids = {}, {}
         for name in (WATCHER, SCHEDULER):
@@ -142,22 +167,20 @@ class _Bench:
             pids[name] = process.pid
         await until_at_rest(pids)
         memories = {name: memory(pid) for name, pid in pids.items()}
-        touch = await self._cost(self._touch, self._load.touched)
-        end = await self._cost(self._end, self._load.ended)
-        admit = await self._cost(self._admit, self._load.admitted)
-        late_ms = await self._deadlines()
-        for name in pids:
-            await self._world.stack.services[name].stop(30.0)
         return Measured(
             title=title,
-            runs=runs,
+            runs=count,
             start_s=start_s,
             rss_mib={name: each.rss_mib for name, each in memories.items()},
             peak_mib={name: each.peak_mib for name, each in memories.items()},
-            touch_us=touch[WATCHER],
-            end_us=end,
-            admit_us=admit,
-            late_ms=late_ms,
+        )
+
+    async def round(self) -> Costs:
+        """Measure one round of each sort of load."""
+        return Costs(
+            touch=await self._cost(self._touch, self._load.touched),
+            end=await self._cost(self._end, self._load.ended),
+            admit=await self._cost(self._admit, self._load.admitted),
         )
 
     async def _cost(self, act: Callable[[], Awaitable[None]], count: int) -> dict[str, float]:
@@ -202,7 +225,7 @@ class _Bench:
                 await asyncio.sleep(1 / load.admitted_per_second)
             await admitted.wait()
 
-    async def _deadlines(self) -> list[float]:
+    async def deadlines(self) -> list[float]:
         """Return how late abort commands arrive, in ms; deadlines pass one after the other."""
         load = self._load
         first = datetime.now(UTC) + timedelta(seconds=DEADLINES_START_S)
@@ -273,53 +296,64 @@ def _figures(size: str, found: Measured) -> list[Figure]:
     def figure(key: str, title: str, value: float, unit: str) -> Figure:
         return Figure(key=f"{key}_{size}", title=f"{found.title}: {title}", value=value, unit=unit)
 
+    def cpu(key: str, title: str, values: Sequence[float]) -> Figure:
+        return figure(key, title, statistics.median(values), "us CPU")
+
     figures = [figure("runs", "live runs", found.runs, "runs")]
     for name, short in ((WATCHER, "watcher"), (SCHEDULER, "scheduler")):
-        end, admit = found.end_us[name], found.admit_us[name]
         figures += [
             figure(f"start_{short}", f"{short} ready", found.start_s[name], "s"),
             figure(f"rss_{short}", f"{short}'s memory", found.rss_mib[name], "MiB"),
             figure(f"peak_{short}", f"{short}'s peak", found.peak_mib[name], "MiB"),
-            figure(f"end_{short}", f"{short}, a run's end", end, "us CPU"),
-            figure(f"admit_{short}", f"{short}, an admission", admit, "us CPU"),
+            cpu(f"end_{short}", f"{short}, a run's end", _each(found, "end", name)),
+            cpu(f"admit_{short}", f"{short}, an admission", _each(found, "admit", name)),
         ]
-    end = found.end_us[SERVER]
-    figures.append(figure("touch_watcher", "watcher, a pod's change", found.touch_us, "us CPU"))
-    figures.append(figure("end_server", "nats-server, a run's end", end, "us CPU"))
+    figures.append(cpu("touch_watcher", "watcher, a pod's change", _each(found, "touch", WATCHER)))
+    figures.append(cpu("end_server", "nats-server, a run's end", _each(found, "end", SERVER)))
     return figures + spread(f"late_{size}", f"{found.title}: deadline to AbortRun", found.late_ms)
 
 
+def _each(found: Measured, what: str, process: str) -> list[float]:
+    """Return what one sort of load cost a process, by round."""
+    by_round: list[Mapping[str, float]] = [getattr(each, what) for each in found.rounds]
+    return [costs[process] for costs in by_round]
+
+
+# What should not grow: the figure's key, its title, the load and the process.
+_GROWING = (
+    ("touch_watcher", "watcher, a pod's change", "touch", WATCHER),
+    ("end_watcher", "watcher, a run's end", "end", WATCHER),
+    ("end_scheduler", "scheduler, a run's end", "end", SCHEDULER),
+    ("end_server", "nats-server, a run's end", "end", SERVER),
+    ("admit_scheduler", "scheduler, an admission", "admit", SCHEDULER),
+)
+
+
 def _growth(small: Measured, large: Measured, key: str, title: str) -> list[Figure]:
-    """Return ratios: what should not grow."""
-    pairs: dict[str, tuple[str, float, float]] = {
-        "touch_watcher": ("watcher, a pod's change", small.touch_us, large.touch_us),
-        "end_watcher": ("watcher, a run's end", small.end_us[WATCHER], large.end_us[WATCHER]),
-        "end_scheduler": (
-            "scheduler, a run's end",
-            small.end_us[SCHEDULER],
-            large.end_us[SCHEDULER],
-        ),
-        "end_server": ("nats-server, a run's end", small.end_us[SERVER], large.end_us[SERVER]),
-        "admit_scheduler": (
-            "scheduler, an admission",
-            small.admit_us[SCHEDULER],
-            large.admit_us[SCHEDULER],
-        ),
-    }
-    if key == "finished":
-        for name, short in ((WATCHER, "watcher"), (SCHEDULER, "scheduler")):
-            start = (small.start_s[name], large.start_s[name])
-            pairs[f"start_{short}"] = (f"{short} ready", *start)
-            pairs[f"rss_{short}"] = (f"{short}'s memory", small.rss_mib[name], large.rss_mib[name])
-    return [
-        Figure(
-            key=f"growth_{key}_{name}",
-            title=f"{title}: {what}",
-            value=after / before if before else 0.0,
-            unit="times",
+    """Return ratios, the median over the rounds for CPU."""
+    found = [
+        of_repeats(
+            f"growth_{key}_{name}", f"{title}: {text}", _ratios(small, large, *what), "times"
         )
-        for name, (what, before, after) in pairs.items()
+        for name, text, *what in _GROWING
     ]
+    if key != WITH_FINISHED:
+        return found
+    for name, short in ((WATCHER, "watcher"), (SCHEDULER, "scheduler")):
+        once = {
+            f"start_{short}": (f"{short} ready", small.start_s[name], large.start_s[name]),
+            f"rss_{short}": (f"{short}'s memory", small.rss_mib[name], large.rss_mib[name]),
+        }
+        found += [
+            Figure(key=f"growth_{key}_{of}", title=f"{title}: {text}", value=b / a, unit="times")
+            for of, (text, a, b) in once.items()
+        ]
+    return found
+
+
+def _ratios(small: Measured, large: Measured, what: str, process: str) -> list[float]:
+    before, after = _each(small, what, process), _each(large, what, process)
+    return [b / a if a else 0.0 for a, b in zip(before, after, strict=True)]
 
 
 def _memory_of_a_run(small: Measured, large: Measured) -> Figure:
