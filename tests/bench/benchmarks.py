@@ -13,6 +13,7 @@ from bench import (
     reading,
     rendering,
     submitting,
+    sweeping,
     throughput,
     timers,
 )
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Coroutine[Any, Any, Outcome]]] = {
     "reading": reading.run,
     "publishing": publishing.run,
     "timers": timers.run,
+    "sweeping": sweeping.run,
     "submitting": submitting.run,
     "throughput": throughput.run,
     "deadlines": deadlines.run,

@@ -122,7 +122,7 @@ async def run(setting: Setting) -> Outcome:
             title = f"{count:,} live"
             if size == WITH_FINISHED:
                 title += f", {finished:,} finished"
-                await seed_finished(world.client.bus, "f", finished)
+                await seed_finished(world.client.bus, "f", finished, ended_at=datetime.now(UTC))
             found[size] = await bench.start(title, count)
         for number in range(load.rounds):
             setting.tell(f"live: round {number + 1} of {load.rounds}")

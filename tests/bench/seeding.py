@@ -10,10 +10,19 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from bench.synthetic import accepted, document, in_attempt
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.envelope import Envelope
-from runbus.contracts.events import EVENT_STRUCTS, RunAccepted, RunAdmitted, RunEvent, ce_type
+from runbus.contracts.events import (
+    EVENT_STRUCTS,
+    RunAccepted,
+    RunAdmitted,
+    RunCompleted,
+    RunEvent,
+    ce_type,
+)
 from runbus.contracts.identity import child_traceparent, event_id
 from runbus.contracts.states import EventType, RunState
 from runbus.contracts.status import RunStatus
@@ -90,14 +99,26 @@ async def seed_live(bus: Bus, prefix: str, first: int, count: int) -> None:
     await store(bus, EventType.RUNNING, _events(EventType.RUNNING, RunState.RUNNING, before))
 
 
-async def seed_finished(bus: Bus, prefix: str, count: int) -> None:
-    """Put completed runs on the bus, and purge their keys from the bucket `live`."""
+async def seed_finished(bus: Bus, prefix: str, count: int, *, ended_at: datetime) -> None:
+    """Put completed runs on the bus, and purge their keys from the bucket `live`.
+
+    Args:
+        bus: the bus.
+        prefix: of their ids.
+        count: how many.
+        ended_at: when they ended; the scheduler sweeps those that ended long ago.
+
+    """
     shared = document()
     before = [accepted(prefix, number, FINISHED_PROJECT) for number in range(count)]
     await store(
         bus, EventType.ACCEPTED, (RunAccepted(status=each, document=shared) for each in before)
     )
-    await store(bus, EventType.COMPLETED, _events(EventType.COMPLETED, RunState.COMPLETED, before))
+    ended = (
+        RunCompleted(status=replace(in_attempt(each, RunState.COMPLETED), since=ended_at))
+        for each in before
+    )
+    await store(bus, EventType.COMPLETED, ended)
     await until_sourced(bus)
     purged = {"filter": f"$KV.{LIVE_BUCKET}.*.{FINISHED_PROJECT}.*"}
     await bus.api(f"STREAM.PURGE.KV_{LIVE_BUCKET}", purged)
