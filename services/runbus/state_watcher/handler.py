@@ -27,6 +27,7 @@ from runbus.sdk.errors import BusError
 from runbus.state_watcher.decide import Rules, decide
 from runbus.state_watcher.holding import Runs
 from runbus.state_watcher.model import Command, Decision, Known, Look, Publish
+from runbus.state_watcher.pod_events import ask_autoscaler
 from runbus.state_watcher.purging import LivePurger
 from runbus.state_watcher.scopes import Scopes
 from runbus.state_watcher.tracking import Tracked
@@ -154,6 +155,9 @@ class Handler:
                 await self._publish(decision.publish, record, tracked)
             elif decision.look is not None:
                 await self._look(decision.look, tracked, record.status)
+            elif decision.ask is not None:
+                now = self._clock.now()
+                tracked.autoscaler = await ask_autoscaler(self._kube, decision.ask, now, self._log)
             else:
                 self._settle(key, tracked, decision)
                 return
