@@ -22,6 +22,7 @@ from runbus.contracts.status import RunStatus
 from runbus.runtime.clock import Clock
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunRecord
+from runbus.runtime.tracing import Tracing
 from runbus.sdk.bus import MESSAGE_ID, Bus
 from runbus.sdk.errors import BusUnreachableError
 
@@ -42,19 +43,27 @@ class _Order(Struct):
     status: RunStatus
     collection: Collection
     done: asyncio.Event
+    traceparent: str | None = None
 
 
 class EvidenceKeeper:
     """Collects and stores, a bounded number at a time."""
 
     def __init__(
-        self, cluster: Cluster, bus: Bus, clock: Clock, log: Log, config: AborterConfig
+        self,
+        cluster: Cluster,
+        bus: Bus,
+        clock: Clock,
+        log: Log,
+        config: AborterConfig,
+        tracing: Tracing | None = None,
     ) -> None:
         self._cluster = cluster
         self._bus = bus
         self._clock = clock
         self._log = log
         self._config = config
+        self._tracing = tracing or Tracing()
         self._queue: asyncio.Queue[_Order] = asyncio.Queue(QUEUE_MAX)
         self._limits: set[asyncio.Timeout] = set()
         self._end_at = float("inf")
@@ -83,7 +92,7 @@ class EvidenceKeeper:
         status = record.status
         collection = self._collection(status, cause="aborting")
         collection.know(pod.raw for pod in pods)
-        order = _Order(status, collection, asyncio.Event())
+        order = _Order(status, collection, asyncio.Event(), record.traceparent)
         try:
             self._queue.put_nowait(order)
         except asyncio.QueueFull:
@@ -122,8 +131,9 @@ class EvidenceKeeper:
         while True:
             order = await self._queue.get()
             try:
-                await self._collect(order)
-                await self._store(order)
+                with self._tracing.within(order.traceparent):
+                    await self._collect(order)
+                    await self._store(order)
             finally:
                 order.done.set()
                 self._queue.task_done()

@@ -22,6 +22,7 @@ from runbus.runtime.errors import FatalError, PoisonError, RetryableError
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
+from runbus.runtime.tracing import Received, Tracing
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
 from runbus.sdk.follow import ack_numbers, deliveries
@@ -71,6 +72,7 @@ class Inbox:
         *,
         set_aside: SetAside,
         metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
         deliveries_max: int = DELIVERIES_MAX,
     ) -> None:
         self._bus = bus
@@ -79,6 +81,7 @@ class Inbox:
         self._clock = clock
         self._set_aside = set_aside
         self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
         self._deliveries_max = deliveries_max
         self._unforeseen: dict[int, int] = {}  # by the message's sequence
 
@@ -104,16 +107,32 @@ class Inbox:
         except (ValueError, OverflowError, OSError) as error:  # not from a consumer of ours
             self._log.warning("no delivery of a stream", subject=msg.subject, error=str(error))
             return
-        with structlog.contextvars.bound_contextvars(
-            subject=delivery.subject, event_id=delivery.envelope.id, delivery=delivery.deliveries
+        with (
+            self._tracing.handling(self._received(delivery)) as span,
+            structlog.contextvars.bound_contextvars(
+                subject=delivery.subject,
+                event_id=delivery.envelope.id,
+                delivery=delivery.deliveries,
+            ),
         ):
             outcome, reason = await self._fate(handler, delivery)
+            if reason is not None:
+                span.failed(outcome, reason)
             took_s = self._clock.monotonic() - started
             took_ms = round(took_s * 1000, 1)
             self._count(delivery, "handled" if reason is None else outcome, took_s)
             level = self._log.info if reason is None else self._log.warning
             extra = {} if reason is None else {"reason": reason}
             level("message handled", outcome=outcome, duration_ms=took_ms, **extra)
+
+    def _received(self, delivery: Delivery) -> Received:
+        return Received(
+            subject=delivery.subject,
+            consumer=self._puller.consumer,
+            message_id=delivery.envelope.id,
+            body_bytes=len(delivery.data),
+            traceparent=delivery.envelope.traceparent,
+        )
 
     def _count(self, delivery: Delivery, fate: str, took_s: float) -> None:
         consumer = self._puller.consumer

@@ -22,7 +22,7 @@ from msgspec import Struct, field
 from runbus.contracts.streams import consumer
 from runbus.contracts.transitions import Publisher
 from runbus.runtime import config as settings
-from runbus.runtime import kube, logs
+from runbus.runtime import kube, logs, tracing
 from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.config import ConfigError, KubeConfig, ServiceConfig
 from runbus.runtime.deadletters import DeadLetters
@@ -37,6 +37,7 @@ from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog
 from runbus.runtime.settings import read_defaults
+from runbus.runtime.tracing import Tracing
 from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import Bus
 from runbus.sdk.connecting import connect
@@ -68,6 +69,7 @@ class Service(Struct, Generic[T]):
     stopping: asyncio.Event
     connect_kube: Callable[[KubeConfig], Awaitable[Kube]] = kube.connect
     metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
     def inbox(self, consumer_name: str, *, in_hand_max: int) -> Inbox:
@@ -83,6 +85,7 @@ class Service(Struct, Generic[T]):
             self.clock,
             set_aside=self.dead_letters.set_aside,
             metrics=self.metrics,
+            tracing=self.tracing,
         )
 
     def lease(self) -> Lease:
@@ -205,7 +208,10 @@ async def _serve(
     stopping: asyncio.Event,
 ) -> int:
     metrics.gauge("bus_connected", "1 while the socket is up", lambda: float(bus.is_connected))
-    run_log = RunLog(bus, publisher, clock, metrics)
+    traces = await asyncio.to_thread(
+        tracing.set_up, publisher.value, config.instance, os.environ, log
+    )
+    run_log = RunLog(bus, publisher, clock, metrics, traces)
     health = Health(clock, metrics)
     service = Service(
         publisher=publisher,
@@ -217,14 +223,18 @@ async def _serve(
         run_log=run_log,
         dead_letters=DeadLetters(bus, run_log, publisher, clock),
         stopping=stopping,
-        connect_kube=lambda config: kube.connect(config, metrics),
+        connect_kube=lambda config: kube.connect(config, metrics, traces),
         metrics=metrics,
+        tracing=traces,
     )
     async with health.serve(config.health_host, config.health_port) as port:
         if config.health_file:
             await asyncio.to_thread(_write_address, config, port)
         log.info("started", health_port=port, bus=bus.url)
-        return await live(service, run)
+        try:
+            return await live(service, run)
+        finally:
+            await traces.close()
 
 
 async def live(service: Service[T], run: Callable[[Service[T]], Awaitable[None]]) -> int:
