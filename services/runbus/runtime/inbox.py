@@ -27,6 +27,8 @@ from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
 from runbus.sdk.follow import ack_numbers, deliveries
 
+HANDLED, RETRIED, SET_ASIDE = FATES = ("handled", "retried", "set_aside")
+
 ACK_ACK = b"+ACK"
 ACK_TERMINATE = b"+TERM"
 
@@ -84,6 +86,8 @@ class Inbox:
         self._tracing = tracing or Tracing()
         self._deliveries_max = deliveries_max
         self._unforeseen: dict[int, int] = {}  # by the message's sequence
+        for fate in FATES:  # a count that begins at one is no increase
+            self._metrics.messages.labels(puller.consumer, fate)
 
     async def run(self, handler: Handler, stopping: asyncio.Event) -> None:
         """Handle messages until told to stop.
@@ -120,7 +124,7 @@ class Inbox:
                 span.failed(outcome, reason)
             took_s = self._clock.monotonic() - started
             took_ms = round(took_s * 1000, 1)
-            self._count(delivery, "handled" if reason is None else outcome, took_s)
+            self._count(delivery, HANDLED if reason is None else outcome, took_s)
             level = self._log.info if reason is None else self._log.warning
             extra = {} if reason is None else {"reason": reason}
             level("message handled", outcome=outcome, duration_ms=took_ms, **extra)
@@ -149,12 +153,12 @@ class Inbox:
                 outcome = await handler(delivery)
         except RetryableError as error:
             await self._answer(delivery, _nak(error.delay_s))
-            return "retried", str(error)
+            return RETRIED, str(error)
         except PoisonError as error:
             return await self._poison(delivery, str(error))
         except TimeoutError:
             await self._answer(delivery, _nak(UNFORESEEN_DELAY_S))
-            return "retried", f"took longer than {HANDLE_TIMEOUT_S:g} s"
+            return RETRIED, f"took longer than {HANDLE_TIMEOUT_S:g} s"
         except FatalError:
             raise
         except Exception as error:  # noqa: BLE001 - the loop: one message never stops the others
@@ -162,7 +166,7 @@ class Inbox:
             failures = self._count_unforeseen(delivery)
             if failures < UNFORESEEN_MAX:
                 await self._answer(delivery, _nak(UNFORESEEN_DELAY_S * failures))
-                return "retried", f"{type(error).__name__}: {error}"
+                return RETRIED, f"{type(error).__name__}: {error}"
             return await self._poison(delivery, f"{type(error).__name__}: {error}")
         self._unforeseen.pop(delivery.sequence, None)
         await self._answer(delivery, ACK_ACK)
@@ -189,9 +193,9 @@ class Inbox:
             if not isinstance(error, RetryableError | BusError):
                 self._log.exception("setting aside failed", error=type(error).__name__)
             await self._answer(delivery, _nak(SET_ASIDE_AGAIN_S))
-            return "retried", f"cannot set aside ({type(error).__name__}: {error}): {reason}"
+            return RETRIED, f"cannot set aside ({type(error).__name__}: {error}): {reason}"
         await self._answer(delivery, ACK_TERMINATE)
-        return "set_aside", reason
+        return SET_ASIDE, reason
 
     async def _answer(self, delivery: Delivery, answer: bytes) -> None:
         try:

@@ -238,6 +238,7 @@ class RunLog:
                 text = f"{event_type.value} of {status.run_id} is too large: {error}"
                 raise PoisonError(text) from error
             except BusRefusedError as error:
+                self._metrics.refused.labels("publish").inc()
                 text = f"the bus refused {event_type.value} of {status.run_id}: {error}"
                 raise RetryableError(text, delay_s=5.0) from error
             else:

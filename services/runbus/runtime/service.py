@@ -78,6 +78,7 @@ class Service(Struct, Generic[T]):
         puller = Puller(self.bus, spec.stream, spec.name, in_hand_max=in_hand_max)
         self.health.add(f"consumer {spec.name}", puller.ready_problem)
         self.metrics.in_hand.labels(spec.name).set_function(lambda: puller.in_hand)
+        self.metrics.waiting.labels(spec.name).set_function(lambda: puller.waiting)
         return Inbox(
             self.bus,
             puller,
@@ -93,7 +94,12 @@ class Service(Struct, Generic[T]):
         owner = self.config.instance or self.bus.new_inbox()
         lease = Lease(self.bus, self.publisher.value, owner, self.clock, self.log)
         self.health.add("lease", lease.ready_problem)
-        self.metrics.gauge("lease_held", "1 on the active replica", lambda: float(lease.is_held))
+        self.metrics.gauges(
+            "lease_held",
+            "1 on the active replica",
+            "lease",
+            lambda: {self.publisher.value: float(lease.is_held)},
+        )
         return lease
 
     def defaults(self, path: str) -> DefaultsFeed:
