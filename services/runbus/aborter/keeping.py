@@ -17,7 +17,7 @@ from msgspec import Struct
 from runbus.aborter.cluster import Cluster, FoundPod
 from runbus.aborter.config import AborterConfig
 from runbus.aborter.evidence import Collection
-from runbus.contracts import codec, subjects
+from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.status import RunStatus
 from runbus.runtime.clock import Clock
 from runbus.runtime.logs import Log
@@ -105,19 +105,28 @@ class EvidenceKeeper:
         except TimeoutError:
             pass
 
-    async def keep(self, status: RunStatus, names: Sequence[str], *, or_nothing: bool) -> bool:
+    async def keep(
+        self,
+        status: RunStatus,
+        names: Sequence[str],
+        *,
+        or_nothing: bool,
+        traceparent: str | None = None,
+    ) -> bool:
         """Keep the evidence of an attempt that has ended; say whether it is kept.
 
         Args:
             status: the run's, with the attempt's number and namespace.
             names: the pods'.
+            traceparent: of the command to keep it.
             or_nothing: keep nothing yet if Kubernetes may have more to say later.
 
         Raises:
             BusError: it could not be stored.
 
         """
-        order = _Order(status, self._collection(status, cause="ended"), asyncio.Event())
+        collection = self._collection(status, cause="ended")
+        order = _Order(status, collection, asyncio.Event(), traceparent)
         await self._collect(order, names)
         if or_nothing and order.collection.is_unavailable:
             return False
@@ -162,10 +171,13 @@ class EvidenceKeeper:
         body = codec.encode(evidence)
         once = f"evidence-{status.run_id}-{status.attempt}-{evidence.cause}"
         subject = subjects.evidence(status.project, status.run_id)
+        headers = {MESSAGE_ID: once}
+        if order.traceparent is not None:
+            headers[envelope.TRACEPARENT] = order.traceparent
         give_up_at = self._clock.monotonic() + STORE_S
         while True:
             try:
-                await self._bus.publish(subject, body, {MESSAGE_ID: once})
+                await self._bus.publish(subject, body, headers)
             except BusUnreachableError:
                 if self._clock.monotonic() > give_up_at:
                     raise

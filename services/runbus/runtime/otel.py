@@ -35,6 +35,12 @@ from runbus.runtime.tracing import Received, Sent, Span, Tracing
 
 CLOSE_TIMEOUT_S = 2.0
 SYSTEM = "nats"
+# The library's loggers that speak once for each batch that is lost.
+_OF_EXPORTS = (
+    "opentelemetry.exporter",
+    "opentelemetry.sdk._shared_internal",
+    "opentelemetry.sdk.trace.export",
+)
 
 Attributes = dict[str, AttributeValue]
 
@@ -42,7 +48,15 @@ Attributes = dict[str, AttributeValue]
 class OtelTracing(Tracing):
     """Traces with one provider of its own: nothing global is set."""
 
-    def __init__(self, exporter: SpanExporter, resource: Resource, log: Log) -> None:
+    def __init__(
+        self,
+        exporter: SpanExporter,
+        resource: Resource,
+        log: Log,
+        *,
+        close_timeout_s: float = CLOSE_TIMEOUT_S,
+    ) -> None:
+        self._close_timeout_s = close_timeout_s
         self._ids = _Ids()
         # Ended by `close`, never at the interpreter's exit, which would wait for a collector.
         self._provider = TracerProvider(
@@ -154,7 +168,7 @@ class OtelTracing(Tracing):
         """Hand over what is left; a collector that does not answer is not waited for."""
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
-        await asyncio.to_thread(closing.join, CLOSE_TIMEOUT_S)
+        await asyncio.to_thread(closing.join, self._close_timeout_s)
 
 
 def otel_tracing(service: str, instance: str, log: Log) -> OtelTracing:
@@ -164,9 +178,9 @@ def otel_tracing(service: str, instance: str, log: Log) -> OtelTracing:
         ValueError: a variable that cannot be used.
 
     """
-    # What the library has to say of its exports is said once, by `_Watched`.
-    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
-    logging.getLogger("opentelemetry").propagate = False
+    library = logging.getLogger("opentelemetry")
+    library.addHandler(LibraryWarnings(log))
+    library.propagate = False
     known: Attributes = {
         "service.name": f"runbus-{service}",
         "service.namespace": "runbus",
@@ -241,6 +255,19 @@ class _Ids(RandomIdGenerator):
     def generate_trace_id(self) -> int:
         """Return the id of the next trace."""
         return self._given.trace_id if self._given is not None else super().generate_trace_id()
+
+
+class LibraryWarnings(logging.Handler):
+    """Writes what the library warns of as a log line of ours: settings, not exports."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, unless it is of an export: `_Watched` tells of those, once."""
+        if not record.name.startswith(_OF_EXPORTS):
+            self._log.warning("opentelemetry", text=record.getMessage())
 
 
 class _Watched(SpanExporter):

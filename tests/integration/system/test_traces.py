@@ -74,14 +74,15 @@ async def test_a_traceparent_goes_from_the_submit_through_every_hop_to_the_end(
 ) -> None:
     system, _ = traced
     trace = "a" * 32
-    commands: list[str] = []
+    others: list[str] = []
 
     async def take(msg: Msg) -> None:
         headers = {str(name): text for name, text in (msg.headers or {}).items()}
         parts = trace_parts(envelope.header(headers, envelope.TRACEPARENT))
-        commands.append(parts[0] if parts is not None else "")
+        others.append(parts[0] if parts is not None else "")
 
-    await system.client.bus.subscribe(subjects.command(subjects.ABORT), take)
+    for subject in (subjects.command(subjects.ABORT), subjects.evidence()):
+        await system.client.bus.subscribe(subject, take)
     run_id = await submitted(
         system, trace, image="missing:1", state_thresholds={"image_pull_backoff": "1s"}
     )
@@ -90,8 +91,8 @@ async def test_a_traceparent_goes_from_the_submit_through_every_hop_to_the_end(
     found = await traces_of_events(system, run_id)
     assert {"accepted", "admitted", "image_pull_backoff", "aborting", "aborted"} <= set(found)
     assert set(found.values()) == {trace}
-    assert commands
-    assert set(commands) == {trace}
+    assert len(others) >= 2  # the command, and the evidence
+    assert set(others) == {trace}
 
 
 async def test_a_run_is_one_tree_of_spans_from_its_submitters_on(
@@ -115,6 +116,7 @@ async def test_a_run_is_one_tree_of_spans_from_its_submitters_on(
         "DELETE /api/v1/namespaces/{namespace}/pods/{name}",
     )
     known = {each.span for each in spans} | {"00f067aa0ba902b7"}
+    assert "process runbus.v1.api.submit.{project}" in {each.name for each in spans}
     assert {each.service for each in spans} == {
         "runbus-spec-validator",
         "runbus-scheduler",

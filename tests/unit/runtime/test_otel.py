@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -12,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, StatusCode
 
-from runbus.runtime.otel import OtelTracing, path_template, span_context
+from runbus.runtime.otel import LibraryWarnings, OtelTracing, path_template, span_context
 from runbus.runtime.tracing import Received, Sent
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -257,3 +259,34 @@ def test_a_collector_that_fails_is_told_once_and_so_is_its_recovery() -> None:
         asyncio.run(tracing.close())
 
     assert [line["log_level"] for line in lines] == ["warning", "info", "warning"]
+
+
+class Hanging(SpanExporter):
+    """Never comes back from an export."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.gate.wait()
+        return SpanExportResult.SUCCESS
+
+
+def test_a_collector_that_hangs_holds_up_neither_work_nor_the_end() -> None:
+    hanging = Hanging()
+    tracing = OtelTracing(hanging, Resource({}), structlog.get_logger(), close_timeout_s=0.01)
+
+    for _ in range(10_000):  # more than may wait
+        tracing.sent(sent())
+    asyncio.run(tracing.close())
+
+    hanging.gate.set()
+
+
+def test_what_the_library_says_of_settings_is_a_log_line_and_of_exports_is_not() -> None:
+    with structlog.testing.capture_logs() as lines:
+        told = LibraryWarnings(structlog.get_logger())
+        for name in ("opentelemetry.sdk.trace.sampling", "opentelemetry.exporter.otlp.x"):
+            told.handle(logging.LogRecord(name, logging.WARNING, "", 0, "no %s", ("luck",), None))
+
+    assert [line["text"] for line in lines] == ["no luck"]

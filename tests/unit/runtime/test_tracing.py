@@ -90,3 +90,18 @@ def test_unless_asked_for_no_service_imports_opentelemetry() -> None:
         "tracing.set_up('aborter', '', {}, None)",
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]",
     )
+
+
+def test_settings_that_cannot_be_used_are_a_warning_and_no_traces() -> None:
+    told = run_python(
+        "import os, sys",
+        f"os.environ.update({ENDPOINT!r}, OTEL_BSP_MAX_QUEUE_SIZE='0')",
+        "os.environ['OTEL_TRACES_SAMPLER'] = 'often'",
+        "from runbus.runtime import logs, tracing",
+        "sys.stderr = sys.stdout",
+        "found = tracing.set_up('aborter', '', os.environ, logs.set_up('aborter', 'info'))",
+        "assert type(found) is tracing.Tracing",
+    )
+
+    assert '"event":"not traced: settings that cannot be used"' in told
+    assert told.count('"level":"warning"') == len(told.splitlines()) >= 2  # and the sampler
