@@ -88,6 +88,7 @@ class Inbox:
         self._unforeseen: dict[int, int] = {}  # by the message's sequence
         for fate in FATES:  # a count that begins at one is no increase
             self._metrics.messages.labels(puller.consumer, fate)
+        self._metrics.redeliveries.labels(puller.consumer)
 
     async def run(self, handler: Handler, stopping: asyncio.Event) -> None:
         """Handle messages until told to stop.

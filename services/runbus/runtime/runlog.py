@@ -75,6 +75,7 @@ class RunLog:
         self._clock = clock
         self._metrics = metrics or Metrics()
         self._tracing = tracing or Tracing()
+        self._metrics.refused.labels("publish")  # a count that begins at one is no increase
 
     async def newest(self, project: str, run_id: str) -> RunRecord | None:
         """Return where a run stands, from the leader; None for a run nobody knows.
