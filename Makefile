@@ -19,7 +19,7 @@ PYTEST_ARGS  ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: simulate help setup setup-demo demo test lint types imports generated check bench bench-drawing contracts lock format clean
+.PHONY: promtool simulate help setup setup-demo demo test lint types imports generated check bench bench-drawing contracts lock format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -121,6 +121,21 @@ bench: setup  ## figures against their goals, as a table and in .bench/results.j
 
 SEED  ?=
 COUNT ?= 2000
+
+# Prometheus' checker of rules, of Debian's package, into a cache of the user's: nothing is installed.
+PROMTOOL_FOLDER ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/runbus/prometheus
+
+promtool: $(PROMTOOL_FOLDER)/usr/bin/promtool  ## Prometheus' checker, for the tests of the alert rules
+
+$(PROMTOOL_FOLDER)/usr/bin/promtool:
+	@command -v apt-get >/dev/null || { \
+	  echo "promtool comes with Prometheus: install that, so that it is on the PATH." >&2; exit 1; }
+	mkdir -p $(PROMTOOL_FOLDER)/packages
+	cd $(PROMTOOL_FOLDER)/packages && { apt-get download --quiet --quiet prometheus 2>/dev/null || \
+	  { apt-get update --quiet --quiet && apt-get download --quiet --quiet prometheus; }; }
+	dpkg-deb --extract $(PROMTOOL_FOLDER)/packages/prometheus_*.deb $(PROMTOOL_FOLDER)
+	rm -rf $(PROMTOOL_FOLDER)/packages $(PROMTOOL_FOLDER)/usr/bin/prometheus
+	@touch $@
 
 simulate: setup  ## play seeds of the simulation: SEED=1234 tells its story, COUNT=2000 plays many
 	cd tests && ../$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--count $(COUNT))

@@ -141,7 +141,7 @@ def test_the_wheel_says_what_it_is_what_it_needs_and_under_which_licence(
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE"]
     assert set(metadata.get_all("Provides-Extra", [])) == {
-        "cli", "dotenv", "services", "local", "dev",
+        "cli", "dotenv", "services", "otel", "local", "dev",
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ SUBMITS_WITHIN_S = 6.0
 # The first fault may come while the services start.
 FAULTS_FROM_S, FAULTS_WITHIN_S = 0.0, 14.0
 HANGS_FOR_EVER = None
+NEW_NODE_S = 30.0  # longer than any limit drawn here, shorter than what an autoscaler adds
 
 
 class Submit(Struct, frozen=True, kw_only=True):
@@ -178,8 +179,11 @@ def _fate(random: Random) -> Fate:
     if hangs == "image":
         image = random.choice(("missing", "missing", "invalid"))
     config = random.choice((0.0, 0.0, 0.0, random.uniform(0.5, 6.0)))
+    scales_up = hangs == "bind" and random.random() < 0.5
+    never = NEW_NODE_S if scales_up and random.random() < 0.7 else HANGS_FOR_EVER
     return Fate(
-        bind_after_s=HANGS_FOR_EVER if hangs == "bind" else random.choice((0.03, 0.3, 2.0, 5.0)),
+        bind_after_s=never if hangs == "bind" else random.choice((0.03, 0.3, 2.0, 5.0)),
+        scales_up=scales_up,
         image=image,
         image_after_s=None if hangs == "image" else random.uniform(0.5, 9.0),
         pull_s=random.choice((0.05, 0.5, 2.0)),

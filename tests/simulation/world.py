@@ -30,6 +30,7 @@ from runbus.reading.history import (
 from runbus.reading.invariants import Breach, Invariant, check
 from runbus.sdk.bus import Bus
 from runbus.sdk.provision import provision
+from runbus.state_watcher.scale_up import SCALE_UP_EXTENSION_S
 from simulation.bus.server import SimServer
 from simulation.bus.streams import Stored, Stream
 from simulation.cluster.fates import told
@@ -46,6 +47,7 @@ from simulation.users import Users
 DEFAULTS = Path(__file__).parent / "defaults"
 SETTLE_MAX_S = 200.0
 LOOK_EVERY_S = 1.0
+ATTEMPTS_MAX = 3  # of the runs that are drawn
 # So long after its deadline an abort is decided where nothing goes wrong (in virtual time).
 DECIDED_P99_MS = 50.0
 UNREACHABLE_FORCE_AFTER_S = 6.0
@@ -230,7 +232,9 @@ class _Play:
         return [each for replicas in self.services.values() for each in replicas]
 
     async def _settle(self) -> None:
-        give_up_at = self.loop.time() + SETTLE_MAX_S
+        tries = [fate for fates in self.scenario.fates.values() for fate in fates]
+        waits_s = SCALE_UP_EXTENSION_S * sum(fate.scales_up for fate in tries) * ATTEMPTS_MAX
+        give_up_at = self.loop.time() + SETTLE_MAX_S + waits_s
         while self.loop.time() < give_up_at:
             await asyncio.sleep(LOOK_EVERY_S)
             if self._is_quiet():

@@ -10,6 +10,7 @@ import pytest
 
 import runbus.sdk
 from runbus.sdk import Function
+from support.observing import PAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 MIGRATION = ROOT / "docs" / "migrating-from-mlrun.md"
@@ -57,7 +58,7 @@ def test_every_call_that_the_page_says_is_the_same_is_there() -> None:
 def test_every_link_of_the_pages_for_users_leads_somewhere() -> None:
     broken = []
     for page in (MIGRATION, ROOT / "docs" / "settings.md", ROOT / "README.md",
-                 ROOT / "examples" / "README.md"):  # fmt: skip
+                 PAGE, ROOT / "examples" / "README.md"):  # fmt: skip
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             if not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")

@@ -93,7 +93,9 @@ def _moved(
         return _TOO_LONG
     if limit.limit_s is None:
         return replace(limit, limit_s=from_start_s)
-    return replace(limit, extended_s=from_start_s - limit.limit_s)
+    if limit.scale_up is not None:  # said once: it is not given again, and adds nothing more
+        limit = replace(limit, scale_up=replace(limit.scale_up, extended_s=0.0))
+    return replace(limit, extended_s=from_start_s - (limit.limit_s or 0.0))
 
 
 def _paused(key: Threshold, limit: Limit, now: datetime) -> Limit | DeadlineRefusal:

@@ -70,10 +70,21 @@ def clock_start(status: RunStatus, key: Threshold) -> datetime:
     return status.since
 
 
+def whole_limit_s(limit: Limit, attempt: int) -> float:
+    """Return how long a limit is in an attempt, in seconds: with all that extends it.
+
+    What an autoscaler's new nodes were waited for counts in that attempt only (ADR-0025).
+    """
+    whole_s = (limit.limit_s or 0.0) + limit.extended_s
+    if limit.scale_up is not None and limit.scale_up.attempt == attempt:
+        whole_s += limit.scale_up.extended_s
+    return whole_s
+
+
 def _add(
     found: list[tuple[datetime, Threshold]], status: RunStatus, key: Threshold, start: datetime
 ) -> None:
     limit: Limit | None = status.thresholds.get(key.value)
     if limit is None or limit.limit_s is None or limit.paused_at is not None:
         return
-    found.append((start + timedelta(seconds=limit.limit_s + limit.extended_s), key))
+    found.append((start + timedelta(seconds=whole_limit_s(limit, status.attempt)), key))

@@ -19,7 +19,7 @@ RUN_ID_LENGTH = 12
 # W3C Trace Context. A version after 00 may add to it; what it adds is not passed on.
 _TRACEPARENT = re.compile(
     r"(?P<version>(?!ff)[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})"
-    r"-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?\Z"
+    r"-(?P<span>(?!0{16})[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?\Z"
 )
 
 
@@ -65,13 +65,21 @@ def child_traceparent(parent: str | None, run_id: str, own_event_id: str) -> str
 
     A request without a (valid) traceparent starts the trace that belongs to its run id.
     """
-    valid = _TRACEPARENT.match(parent or "")
-    if valid is not None and not (valid["version"] == "00" and valid["more"]):
-        trace, flags = valid["trace"], valid["flags"]
+    parts = trace_parts(parent)
+    if parts is not None:
+        trace, _, flags = parts
     else:
         trace, flags = hashlib.sha256(f"trace\n{run_id}".encode()).hexdigest()[:32], "01"
     span = hashlib.sha256(f"span\n{own_event_id}".encode()).hexdigest()[:16]
     return f"00-{trace}-{span}-{flags}"
+
+
+def trace_parts(traceparent: str | None) -> tuple[str, str, str] | None:
+    """Return trace id, span id and flags of a W3C traceparent, in hex; None for no valid one."""
+    valid = _TRACEPARENT.match(traceparent or "")
+    if valid is None or (valid["version"] == "00" and valid["more"]):
+        return None
+    return valid["trace"], valid["span"], valid["flags"]
 
 
 def _digest(*parts: str) -> str:

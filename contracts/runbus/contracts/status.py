@@ -15,12 +15,22 @@ from runbus.contracts.moments import Moment
 from runbus.contracts.states import Kind, OutcomeClass, Role, RunState
 
 
+class ScaleUp(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a limit was extended by because nodes were being added; once in an attempt."""
+
+    attempt: Annotated[int, Meta(ge=1, description="the attempt in which it counts")]
+    extended_s: Annotated[float, Meta(description="seconds added to the limit")] = 0.0
+
+
 class Limit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One threshold in force: how long the run may stay in a state."""
 
     limit_s: Annotated[float | None, Meta(description="seconds; null is no limit")] = None
     extended_s: Annotated[float, Meta(description="seconds added to the limit since")] = 0.0
     paused_at: Annotated[Moment | None, Meta(description="set while the clock stands")] = None
+    scale_up: Annotated[
+        ScaleUp | None, Meta(description="added besides while an autoscaler adds nodes")
+    ] = None
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -142,6 +142,27 @@ def project_of(subject: str) -> str:
     return tokens[place]
 
 
+def run_of(subject: str) -> tuple[str, str] | None:
+    """Return the project and the run id that a subject names; None where it names no run."""
+    tokens = subject.split(".")
+    is_ours = len(tokens) >= 5 and tokens[:2] == ["runbus", "v1"]
+    if not is_ours or tokens[2] not in (*COMMAND_VERBS, "run", "evidence"):
+        return None
+    return tokens[3], tokens[4]
+
+
+def template(subject: str) -> str:
+    """Return a subject without the names in it: few of them, whatever runs there are."""
+    tokens = subject.split(".")
+    if tokens[:2] != ["runbus", "v1"] or tokens[2:3] == ["deadletter"]:
+        return subject
+    names = ["{project}", "{run}", "{shard}"]
+    first = 4 if tokens[2:3] == ["api"] else 3
+    for place, name in zip(range(first, len(tokens)), names, strict=False):
+        tokens[place] = name
+    return ".".join(tokens)
+
+
 def is_project(text: str) -> bool:
     """Say whether a text can be a project: a DNS label."""
     return _PROJECT.match(text) is not None

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from runbus.contracts.deadlines import clock_runs, clock_start
+from runbus.contracts.deadlines import clock_runs, clock_start, whole_limit_s
 from runbus.contracts.states import RunState, Threshold
 from runbus.contracts.status import Limit, RunStatus
 from runbus.contracts.violations import is_credential_name
@@ -98,7 +98,7 @@ def _limits(status: RunStatus) -> Iterable[tuple[Threshold, Limit]]:
 
 
 def _bar(status: RunStatus, key: Threshold, limit: Limit, now: datetime) -> str:
-    whole_s = (limit.limit_s or 0.0) + limit.extended_s
+    whole_s = whole_limit_s(limit, status.attempt)
     at = limit.paused_at or now
     gone_s = max(0.0, (at - clock_start(status, key)).total_seconds())
     used = min(1.0, gone_s / whole_s) if whole_s > 0 else 1.0

@@ -28,8 +28,8 @@ async def _abort(
     service: Service[AborterConfig], cluster: Cluster, evidence_cluster: Cluster
 ) -> None:
     config, run_log, clock, log = service.config, service.run_log, service.clock, service.log
-    keeper = EvidenceKeeper(evidence_cluster, service.bus, clock, log, config)
-    deleter = Deleter(cluster, run_log, keeper, clock, log)
+    keeper = EvidenceKeeper(evidence_cluster, service.bus, clock, log, config, service.tracing)
+    deleter = Deleter(cluster, run_log, keeper, clock, log, service.tracing)
     aborts = AbortHandler(run_log, clock, log, deleter.hand_over)
     clean_ups = CleanUpHandler(run_log, cluster, deleter, clock, log, config)
     evidence = EvidenceHandler(run_log, keeper, clock)

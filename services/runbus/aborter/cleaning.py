@@ -136,7 +136,9 @@ class EvidenceHandler:
         age_s = (self._clock.now() - delivery.stored_at).total_seconds()
         or_nothing = age_s < EVIDENCE_AGE_MAX_S
         try:
-            is_kept = await self._keeper.keep(status, names, or_nothing=or_nothing)
+            is_kept = await self._keeper.keep(
+                status, names, or_nothing=or_nothing, traceparent=delivery.envelope.traceparent
+            )
         except BusError as error:
             text = f"evidence of {run_id}: {error}"
             raise RetryableError(text, delay_s=KUBE_AGAIN_S) from error

@@ -22,6 +22,7 @@ from runbus.runtime.errors import RetryableError
 from runbus.runtime.kube import KubeConflictError, KubeError
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
+from runbus.runtime.tracing import Tracing
 
 AT_ONCE_MAX = 64
 QUEUE_MAX = 10_000
@@ -38,12 +39,14 @@ class Deleter:
         evidence: EvidenceKeeper,
         clock: Clock,
         log: Log,
+        tracing: Tracing | None = None,
     ) -> None:
         self._cluster = cluster
         self._run_log = run_log
         self._evidence = evidence
         self._clock = clock
         self._log = log
+        self._tracing = tracing or Tracing()
         self._queue: asyncio.Queue[RunRecord] = asyncio.Queue(QUEUE_MAX)
 
     def hand_over(self, record: RunRecord) -> None:
@@ -66,7 +69,8 @@ class Deleter:
         while True:
             record = await self._queue.get()
             try:
-                await self.delete_all(record)
+                with self._tracing.within(record.traceparent):
+                    await self.delete_all(record)
             except (KubeError, RetryableError) as error:
                 self._log.warning("not deleted yet", run_id=record.status.run_id, reason=str(error))
             except Exception:  # noqa: BLE001 - a loop over runs: the owner reminds of this one

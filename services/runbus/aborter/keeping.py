@@ -17,11 +17,12 @@ from msgspec import Struct
 from runbus.aborter.cluster import Cluster, FoundPod
 from runbus.aborter.config import AborterConfig
 from runbus.aborter.evidence import Collection
-from runbus.contracts import codec, subjects
+from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.status import RunStatus
 from runbus.runtime.clock import Clock
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunRecord
+from runbus.runtime.tracing import Tracing
 from runbus.sdk.bus import MESSAGE_ID, Bus
 from runbus.sdk.errors import BusUnreachableError
 
@@ -42,19 +43,27 @@ class _Order(Struct):
     status: RunStatus
     collection: Collection
     done: asyncio.Event
+    traceparent: str | None = None
 
 
 class EvidenceKeeper:
     """Collects and stores, a bounded number at a time."""
 
     def __init__(
-        self, cluster: Cluster, bus: Bus, clock: Clock, log: Log, config: AborterConfig
+        self,
+        cluster: Cluster,
+        bus: Bus,
+        clock: Clock,
+        log: Log,
+        config: AborterConfig,
+        tracing: Tracing | None = None,
     ) -> None:
         self._cluster = cluster
         self._bus = bus
         self._clock = clock
         self._log = log
         self._config = config
+        self._tracing = tracing or Tracing()
         self._queue: asyncio.Queue[_Order] = asyncio.Queue(QUEUE_MAX)
         self._limits: set[asyncio.Timeout] = set()
         self._end_at = float("inf")
@@ -83,7 +92,7 @@ class EvidenceKeeper:
         status = record.status
         collection = self._collection(status, cause="aborting")
         collection.know(pod.raw for pod in pods)
-        order = _Order(status, collection, asyncio.Event())
+        order = _Order(status, collection, asyncio.Event(), record.traceparent)
         try:
             self._queue.put_nowait(order)
         except asyncio.QueueFull:
@@ -96,19 +105,28 @@ class EvidenceKeeper:
         except TimeoutError:
             pass
 
-    async def keep(self, status: RunStatus, names: Sequence[str], *, or_nothing: bool) -> bool:
+    async def keep(
+        self,
+        status: RunStatus,
+        names: Sequence[str],
+        *,
+        or_nothing: bool,
+        traceparent: str | None = None,
+    ) -> bool:
         """Keep the evidence of an attempt that has ended; say whether it is kept.
 
         Args:
             status: the run's, with the attempt's number and namespace.
             names: the pods'.
+            traceparent: of the command to keep it.
             or_nothing: keep nothing yet if Kubernetes may have more to say later.
 
         Raises:
             BusError: it could not be stored.
 
         """
-        order = _Order(status, self._collection(status, cause="ended"), asyncio.Event())
+        collection = self._collection(status, cause="ended")
+        order = _Order(status, collection, asyncio.Event(), traceparent)
         await self._collect(order, names)
         if or_nothing and order.collection.is_unavailable:
             return False
@@ -122,8 +140,9 @@ class EvidenceKeeper:
         while True:
             order = await self._queue.get()
             try:
-                await self._collect(order)
-                await self._store(order)
+                with self._tracing.within(order.traceparent):
+                    await self._collect(order)
+                    await self._store(order)
             finally:
                 order.done.set()
                 self._queue.task_done()
@@ -152,10 +171,13 @@ class EvidenceKeeper:
         body = codec.encode(evidence)
         once = f"evidence-{status.run_id}-{status.attempt}-{evidence.cause}"
         subject = subjects.evidence(status.project, status.run_id)
+        headers = {MESSAGE_ID: once}
+        if order.traceparent is not None:
+            headers[envelope.TRACEPARENT] = order.traceparent
         give_up_at = self._clock.monotonic() + STORE_S
         while True:
             try:
-                await self._bus.publish(subject, body, {MESSAGE_ID: once})
+                await self._bus.publish(subject, body, headers)
             except BusUnreachableError:
                 if self._clock.monotonic() > give_up_at:
                     raise

@@ -18,7 +18,7 @@ from runbus.cli.output.times import moment_text, span, until
 from runbus.cli.problems import CliError
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.commands import ChangeDeadline, DeadlineAction
-from runbus.contracts.deadlines import state_threshold
+from runbus.contracts.deadlines import state_threshold, whole_limit_s
 from runbus.contracts.replies import DeadLetter
 from runbus.contracts.states import Threshold
 from runbus.contracts.status import RunStatus
@@ -104,7 +104,7 @@ def changed_text(status: RunStatus, threshold: Threshold, now: datetime) -> str:
     text = f"{status.project}/{status.run_id} {status.name} {threshold.value}: "
     if limit is None or limit.limit_s is None:
         return text + "no limit"
-    text += span(limit.limit_s + limit.extended_s)
+    text += span(whole_limit_s(limit, status.attempt))
     if limit.paused_at is not None:
         return text + f", its clock stands since {moment_text(limit.paused_at)}"
     if status.deadline is not None and status.deadline_of == threshold.value:

@@ -21,6 +21,7 @@ from runbus.cli.output.explained import explained_data, explained_table, is_belo
 from runbus.cli.output.times import span
 from runbus.cli.output.violations import refusal, violation_lines
 from runbus.cli.problems import CliError
+from runbus.contracts.deadlines import whole_limit_s
 from runbus.contracts.replies import Explained
 from runbus.contracts.status import RunStatus
 from runbus.settings.model import Refused
@@ -134,9 +135,10 @@ def _changed_since(status: RunStatus) -> list[str]:
     """Return what commands have changed about the limits since the run was accepted."""
     lines = []
     for name, limit in status.thresholds.items():
-        if limit.extended_s:
-            how = "extended" if limit.extended_s > 0 else "shortened"
-            lines.append(f"note: {name} was {how} by {span(abs(limit.extended_s))} since")
+        extended_s = whole_limit_s(limit, status.attempt) - (limit.limit_s or 0.0)
+        if extended_s:
+            how = "extended" if extended_s > 0 else "shortened"
+            lines.append(f"note: {name} was {how} by {span(abs(extended_s))} since")
         if limit.paused_at is not None:
             lines.append(f"note: the clock of {name} is paused")
     return lines

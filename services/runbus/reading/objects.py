@@ -245,6 +245,12 @@ class EventSeries(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     last_observed_time: Moment | None = None
 
 
+class EventSource(msgspec.Struct, frozen=True, gc=False):
+    """Who wrote a Kubernetes event, in the older style."""
+
+    component: str = ""
+
+
 class KubeEvent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A Kubernetes event: a remark of the scheduler, a kubelet or an operator on an object."""
 
@@ -258,6 +264,13 @@ class KubeEvent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     event_time: Moment | None = None
     involved_object: InvolvedObject = InvolvedObject()
     series: EventSeries | None = None
+    source: EventSource | None = None
+    reporting_component: str = ""
+
+    @property
+    def author(self) -> str:
+        """Which program wrote it, whichever of Kubernetes' two styles of events it has."""
+        return self.reporting_component or (self.source.component if self.source else "")
 
     @property
     def last_seen_at(self) -> Moment | None:

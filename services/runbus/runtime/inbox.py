@@ -22,9 +22,12 @@ from runbus.runtime.errors import FatalError, PoisonError, RetryableError
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
+from runbus.runtime.tracing import Received, Tracing
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusError
 from runbus.sdk.follow import ack_numbers, deliveries
+
+HANDLED, RETRIED, SET_ASIDE = FATES = ("handled", "retried", "set_aside")
 
 ACK_ACK = b"+ACK"
 ACK_TERMINATE = b"+TERM"
@@ -71,6 +74,7 @@ class Inbox:
         *,
         set_aside: SetAside,
         metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
         deliveries_max: int = DELIVERIES_MAX,
     ) -> None:
         self._bus = bus
@@ -79,8 +83,12 @@ class Inbox:
         self._clock = clock
         self._set_aside = set_aside
         self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
         self._deliveries_max = deliveries_max
         self._unforeseen: dict[int, int] = {}  # by the message's sequence
+        for fate in FATES:  # a count that begins at one is no increase
+            self._metrics.messages.labels(puller.consumer, fate)
+        self._metrics.redeliveries.labels(puller.consumer)
 
     async def run(self, handler: Handler, stopping: asyncio.Event) -> None:
         """Handle messages until told to stop.
@@ -104,16 +112,32 @@ class Inbox:
         except (ValueError, OverflowError, OSError) as error:  # not from a consumer of ours
             self._log.warning("no delivery of a stream", subject=msg.subject, error=str(error))
             return
-        with structlog.contextvars.bound_contextvars(
-            subject=delivery.subject, event_id=delivery.envelope.id, delivery=delivery.deliveries
+        with (
+            self._tracing.handling(self._received(delivery)) as span,
+            structlog.contextvars.bound_contextvars(
+                subject=delivery.subject,
+                event_id=delivery.envelope.id,
+                delivery=delivery.deliveries,
+            ),
         ):
             outcome, reason = await self._fate(handler, delivery)
+            if reason is not None:
+                span.failed(outcome, reason)
             took_s = self._clock.monotonic() - started
             took_ms = round(took_s * 1000, 1)
-            self._count(delivery, "handled" if reason is None else outcome, took_s)
+            self._count(delivery, HANDLED if reason is None else outcome, took_s)
             level = self._log.info if reason is None else self._log.warning
             extra = {} if reason is None else {"reason": reason}
             level("message handled", outcome=outcome, duration_ms=took_ms, **extra)
+
+    def _received(self, delivery: Delivery) -> Received:
+        return Received(
+            subject=delivery.subject,
+            consumer=self._puller.consumer,
+            message_id=delivery.envelope.id,
+            body_bytes=len(delivery.data),
+            traceparent=delivery.envelope.traceparent,
+        )
 
     def _count(self, delivery: Delivery, fate: str, took_s: float) -> None:
         consumer = self._puller.consumer
@@ -130,12 +154,12 @@ class Inbox:
                 outcome = await handler(delivery)
         except RetryableError as error:
             await self._answer(delivery, _nak(error.delay_s))
-            return "retried", str(error)
+            return RETRIED, str(error)
         except PoisonError as error:
             return await self._poison(delivery, str(error))
         except TimeoutError:
             await self._answer(delivery, _nak(UNFORESEEN_DELAY_S))
-            return "retried", f"took longer than {HANDLE_TIMEOUT_S:g} s"
+            return RETRIED, f"took longer than {HANDLE_TIMEOUT_S:g} s"
         except FatalError:
             raise
         except Exception as error:  # noqa: BLE001 - the loop: one message never stops the others
@@ -143,7 +167,7 @@ class Inbox:
             failures = self._count_unforeseen(delivery)
             if failures < UNFORESEEN_MAX:
                 await self._answer(delivery, _nak(UNFORESEEN_DELAY_S * failures))
-                return "retried", f"{type(error).__name__}: {error}"
+                return RETRIED, f"{type(error).__name__}: {error}"
             return await self._poison(delivery, f"{type(error).__name__}: {error}")
         self._unforeseen.pop(delivery.sequence, None)
         await self._answer(delivery, ACK_ACK)
@@ -170,9 +194,9 @@ class Inbox:
             if not isinstance(error, RetryableError | BusError):
                 self._log.exception("setting aside failed", error=type(error).__name__)
             await self._answer(delivery, _nak(SET_ASIDE_AGAIN_S))
-            return "retried", f"cannot set aside ({type(error).__name__}: {error}): {reason}"
+            return RETRIED, f"cannot set aside ({type(error).__name__}: {error}): {reason}"
         await self._answer(delivery, ACK_TERMINATE)
-        return "set_aside", reason
+        return SET_ASIDE, reason
 
     async def _answer(self, delivery: Delivery, answer: bytes) -> None:
         try:

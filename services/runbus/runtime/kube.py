@@ -24,6 +24,7 @@ from runbus.runtime.config import KubeConfig
 from runbus.runtime.kube_credentials import Credentials, CredentialsError, credentials_of
 from runbus.runtime.kube_library import kube_library
 from runbus.runtime.metrics import Metrics
+from runbus.runtime.tracing import Span, Tracing
 
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
@@ -93,11 +94,13 @@ class Kube:
         credentials: Credentials | None = None,
         session: aiohttp.ClientSession | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        tracing: Tracing | None = None,
     ) -> None:
         self._configuration = configuration
         self._connections = connections
         self._monotonic = monotonic
         self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
         self._session: aiohttp.ClientSession = session or connections.pool_manager
         self._proxy = configuration.proxy or _proxy_for(self.url)
         self._credentials = credentials or Credentials(configuration)
@@ -125,6 +128,22 @@ class Kube:
 
         """
         data = msgspec.json.encode(body) if body is not None else None
+        with self._tracing.requesting(method, self.url, path) as span:
+            try:
+                return await self._request(method, path, query, data, timeout_s, span)
+            except KubeError as error:
+                span.failed(str(error.status or error.reason), error.message)
+                raise
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int] | None,
+        data: bytes | None,
+        timeout_s: float,
+        span: Span,
+    ) -> bytes:
         started = self._monotonic()
         code = 0
         try:
@@ -134,6 +153,7 @@ class Kube:
             ):
                 content = await response.read()
                 code = response.status
+                span.answered(code)
                 if response.status >= 400:
                     raise error_of(response.status, content, response.headers)
                 return content
@@ -252,7 +272,9 @@ def _proxy_for(url: str) -> str | None:
     return getproxies().get(found.scheme)
 
 
-async def connect(config: KubeConfig, metrics: Metrics | None = None) -> Kube:
+async def connect(
+    config: KubeConfig, metrics: Metrics | None = None, tracing: Tracing | None = None
+) -> Kube:
     """Connect to the API server that the settings name: kubeconfig, context, or in-cluster.
 
     Raises:
@@ -264,7 +286,8 @@ async def connect(config: KubeConfig, metrics: Metrics | None = None) -> Kube:
     credentials = await credentials_of(config, configuration, library)
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
     connections = library.RESTClientObject(configuration)
-    return Kube(configuration, connections, metrics, credentials, _session_of(connections))
+    session = _session_of(connections)
+    return Kube(configuration, connections, metrics, credentials, session, tracing=tracing)
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -57,8 +57,14 @@ class Metrics:
         self.message_s = self._histogram(
             "message_duration_seconds", "To handle a message", _SHORT_S, "consumer"
         )
+        self.waiting = self._gauge(
+            "messages_waiting", "Messages not yet delivered, when one last was", "consumer"
+        )
         self.in_hand = self._gauge("messages_in_hand", "Messages not yet answered", "consumer")
         self.reconnects = self._counter("bus_reconnects", "Connections to the bus regained")
+        self.refused = self._counter(
+            "bus_refusals", "Publishes and subscriptions that the bus refused", "operation"
+        )
 
     def _count_kubernetes(self) -> None:
         self.kube_requests = self._counter(
@@ -69,6 +75,11 @@ class Metrics:
         )
         self.watch_events = self._counter("watch_events", "Watch events by type", "type")
         self.watch_ends = self._counter("watch_ends", "Watches that ended, by cause", "cause")
+        self.watch_heard_at_s = self._gauge(
+            "watch_heard_timestamp_seconds",
+            "When a watch last brought anything; namespace *: all of them",
+            "namespace",
+        )
 
     def _count_runs(self) -> None:
         self.events = self._counter(

@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusUnreachableError
+from runbus.sdk.follow import ack_numbers
 
 EXPIRES_S = 5.0
 LOST_AFTER_S = EXPIRES_S + 2.0
@@ -45,6 +46,7 @@ class Puller:
         self.consumer = consumer
         self._in_hand_max = in_hand_max
         self._in_hand = 0
+        self.waiting = 0  # messages that nobody has got yet, as of the last word about them
         self._requests: deque[_Request] = deque()
         self._arrived: deque[Msg] = deque()
         self._wake = asyncio.Event()
@@ -163,6 +165,7 @@ class Puller:
             await self._give_back(msg)
             return
         self._in_hand += 1
+        self.waiting = _pending(msg.reply)
         if self._requests:
             first = self._requests[0]
             first.remaining -= 1
@@ -173,14 +176,21 @@ class Puller:
 
     def _on_status(self, msg: Msg, status: str) -> None:
         if status == "100":  # idle heartbeat: the consumer is there
-            self._problem = None
+            self._problem, self.waiting = None, 0
             return
         token = msg.subject.rpartition(".")[2]
         self._requests = deque(found for found in self._requests if found.token != token)
         if status in {"404", "408"}:  # nothing there: asked again
-            self._problem = None
+            self._problem, self.waiting = None, 0
         else:
             self._not_before = asyncio.get_running_loop().time() + UNREACHABLE_WAIT_S
             description = {str(key): text for key, text in (msg.headers or {}).items()}
             self._problem = f"{status} {description.get('Description', '')}".strip()
         self._wake.set()
+
+
+def _pending(reply: str) -> int:
+    try:
+        return ack_numbers(reply)[3]
+    except ValueError:
+        return 0  # no delivery of a stream: whoever handles it says so

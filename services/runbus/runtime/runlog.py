@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.envelope import Envelope
 from runbus.contracts.events import RunDeadlineChanged, RunEvent, ce_type, type_token
-from runbus.contracts.identity import child_traceparent, event_id
+from runbus.contracts.identity import child_traceparent, event_id, trace_parts
 from runbus.contracts.states import EventType
 from runbus.contracts.status import RunStatus
 from runbus.contracts.streams import EVENTS
@@ -23,6 +23,7 @@ from runbus.contracts.transitions import Publisher, check_transition
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.metrics import Metrics
+from runbus.runtime.tracing import Sent, Tracing
 from runbus.sdk.bus import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, Bus, StoredMessage
 from runbus.sdk.errors import (
     BusError,
@@ -62,12 +63,19 @@ class RunLog:
     """Reads and writes events of runs, for one publisher."""
 
     def __init__(
-        self, bus: Bus, publisher: Publisher, clock: Clock, metrics: Metrics | None = None
+        self,
+        bus: Bus,
+        publisher: Publisher,
+        clock: Clock,
+        metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._bus = bus
         self._publisher = publisher
         self._clock = clock
         self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
+        self._metrics.refused.labels("publish")  # a count that begins at one is no increase
 
     async def newest(self, project: str, run_id: str) -> RunRecord | None:
         """Return where a run stands, from the leader; None for a run nobody knows.
@@ -142,7 +150,8 @@ class RunLog:
             event_type: the type.
             event: the body.
             before: what was judged by; its sequence is the expected one, 0 for None.
-            traceparent: of the message being handled; default: the record's own.
+            traceparent: of the message being handled. The run's own trace goes on where it has
+                one: whoever aborts it from elsewhere does not take it over.
             salt: added to the event's id where two different bodies could claim one transition
                 (two documents under one idempotency key).
 
@@ -158,9 +167,9 @@ class RunLog:
         check_transition(previous, event_type, status, self._publisher)
         expected = before.sequence if before is not None else 0
         own_id = event_id(status.run_id, status.attempt, event_type, expected) + salt
-        parent = traceparent or (before.traceparent if before is not None else None)
+        parent = _parent(before, traceparent) or self._tracing.current()
         trace = child_traceparent(parent, status.run_id, own_id)
-        started = self._clock.monotonic()
+        started, began_ns = self._clock.monotonic(), self._tracing.now_ns()
         try:
             stored = await self._store(event_type, event, own_id, expected, trace)
         except StaleError:
@@ -168,6 +177,16 @@ class RunLog:
             raise
         self._metrics.publish_s.observe(self._clock.monotonic() - started)
         self._count(event_type, stored, previous)
+        if not stored.found_stored:
+            self._tracing.sent(
+                Sent(
+                    subject=subjects.event(status.project, status.run_id, status.shard, event_type),
+                    message_id=own_id,
+                    traceparent=trace,
+                    parent=parent,
+                    began_ns=began_ns,
+                )
+            )
         return stored
 
     def _count(
@@ -220,6 +239,7 @@ class RunLog:
                 text = f"{event_type.value} of {status.run_id} is too large: {error}"
                 raise PoisonError(text) from error
             except BusRefusedError as error:
+                self._metrics.refused.labels("publish").inc()
                 text = f"the bus refused {event_type.value} of {status.run_id}: {error}"
                 raise RetryableError(text, delay_s=5.0) from error
             else:
@@ -247,6 +267,12 @@ class RunLog:
         headers[EXPECTED_SEQUENCE] = str(expected)
         headers[EXPECTED_SUBJECT] = subjects.events_of_run(status.project, status.run_id)
         return headers
+
+
+def _parent(before: RunRecord | None, traceparent: str | None) -> str | None:
+    """Return what an event's span follows: the run's newest event, else the request."""
+    own = before.traceparent if before is not None else None
+    return own if trace_parts(own) is not None else traceparent
 
 
 def record_of(message: StoredMessage, *, sequence: int | None = None) -> RunRecord:

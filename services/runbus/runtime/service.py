@@ -22,7 +22,7 @@ from msgspec import Struct, field
 from runbus.contracts.streams import consumer
 from runbus.contracts.transitions import Publisher
 from runbus.runtime import config as settings
-from runbus.runtime import kube, logs
+from runbus.runtime import kube, logs, tracing
 from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.config import ConfigError, KubeConfig, ServiceConfig
 from runbus.runtime.deadletters import DeadLetters
@@ -37,6 +37,7 @@ from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog
 from runbus.runtime.settings import read_defaults
+from runbus.runtime.tracing import Tracing
 from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import Bus
 from runbus.sdk.connecting import connect
@@ -68,6 +69,7 @@ class Service(Struct, Generic[T]):
     stopping: asyncio.Event
     connect_kube: Callable[[KubeConfig], Awaitable[Kube]] = kube.connect
     metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
     def inbox(self, consumer_name: str, *, in_hand_max: int) -> Inbox:
@@ -76,6 +78,7 @@ class Service(Struct, Generic[T]):
         puller = Puller(self.bus, spec.stream, spec.name, in_hand_max=in_hand_max)
         self.health.add(f"consumer {spec.name}", puller.ready_problem)
         self.metrics.in_hand.labels(spec.name).set_function(lambda: puller.in_hand)
+        self.metrics.waiting.labels(spec.name).set_function(lambda: puller.waiting)
         return Inbox(
             self.bus,
             puller,
@@ -83,6 +86,7 @@ class Service(Struct, Generic[T]):
             self.clock,
             set_aside=self.dead_letters.set_aside,
             metrics=self.metrics,
+            tracing=self.tracing,
         )
 
     def lease(self) -> Lease:
@@ -90,7 +94,12 @@ class Service(Struct, Generic[T]):
         owner = self.config.instance or self.bus.new_inbox()
         lease = Lease(self.bus, self.publisher.value, owner, self.clock, self.log)
         self.health.add("lease", lease.ready_problem)
-        self.metrics.gauge("lease_held", "1 on the active replica", lambda: float(lease.is_held))
+        self.metrics.gauges(
+            "lease_held",
+            "1 on the active replica",
+            "lease",
+            lambda: {self.publisher.value: float(lease.is_held)},
+        )
         return lease
 
     def defaults(self, path: str) -> DefaultsFeed:
@@ -205,7 +214,10 @@ async def _serve(
     stopping: asyncio.Event,
 ) -> int:
     metrics.gauge("bus_connected", "1 while the socket is up", lambda: float(bus.is_connected))
-    run_log = RunLog(bus, publisher, clock, metrics)
+    traces = await asyncio.to_thread(
+        tracing.set_up, publisher.value, config.instance, os.environ, log
+    )
+    run_log = RunLog(bus, publisher, clock, metrics, traces)
     health = Health(clock, metrics)
     service = Service(
         publisher=publisher,
@@ -217,14 +229,18 @@ async def _serve(
         run_log=run_log,
         dead_letters=DeadLetters(bus, run_log, publisher, clock),
         stopping=stopping,
-        connect_kube=lambda config: kube.connect(config, metrics),
+        connect_kube=lambda config: kube.connect(config, metrics, traces),
         metrics=metrics,
+        tracing=traces,
     )
     async with health.serve(config.health_host, config.health_port) as port:
         if config.health_file:
             await asyncio.to_thread(_write_address, config, port)
         log.info("started", health_port=port, bus=bus.url)
-        return await live(service, run)
+        try:
+            return await live(service, run)
+        finally:
+            await traces.close()
 
 
 async def live(service: Service[T], run: Callable[[Service[T]], Awaitable[None]]) -> int:

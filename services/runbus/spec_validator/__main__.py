@@ -48,6 +48,7 @@ async def _judge(
             subjects.API_LINT: handler.lint,
             subjects.API_EXPLAIN: handler.explain,
         },
+        service.tracing,
     )
     inbox = service.inbox(SUBMIT_CONSUMER, in_hand_max=service.config.in_hand_max)
     service.health.complete()

@@ -15,10 +15,11 @@ from nats.micro import add_service
 from nats.micro.request import Request
 from nats.micro.service import EndpointConfig, ServiceConfig
 
-from runbus.contracts import subjects
+from runbus.contracts import envelope, subjects
 from runbus.contracts.texts import cut
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.logs import Log
+from runbus.runtime.tracing import Received, Tracing
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusUnreachableError
 
@@ -33,10 +34,13 @@ Answer = Callable[[str, dict[str, str], bytes], Awaitable[bytes]]
 class Api:
     """Serves some verbs until told to stop."""
 
-    def __init__(self, bus: Bus, log: Log, verbs: dict[str, Answer]) -> None:
+    def __init__(
+        self, bus: Bus, log: Log, verbs: dict[str, Answer], tracing: Tracing | None = None
+    ) -> None:
         self._bus = bus
         self._log = log
         self._verbs = verbs
+        self._tracing = tracing or Tracing()
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -70,8 +74,9 @@ class Api:
     async def _answer(self, request: Request, answer: Answer) -> None:
         try:
             headers = {str(name): text for name, text in (request.headers or {}).items()}
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                await request.respond(await answer(request.subject, headers, request.data))
+            with self._tracing.handling(_received(request, headers)):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    await request.respond(await answer(request.subject, headers, request.data))
         except (RetryableError, BusUnreachableError, TimeoutError) as error:
             self._log.warning("request not answered", subject=request.subject, reason=str(error))
             await self._refuse(request, "503", "not now: try again")
@@ -89,3 +94,13 @@ class Api:
             await request.respond_error(code, one_line)
         except nats.errors.Error as error:  # its client's own limit of time tells it
             self._log.warning("error answer not sent", subject=request.subject, reason=str(error))
+
+
+def _received(request: Request, headers: dict[str, str]) -> Received:
+    return Received(
+        subject=request.subject,
+        consumer=NAME,
+        message_id="",
+        body_bytes=len(request.data),
+        traceparent=envelope.header(headers, envelope.TRACEPARENT),
+    )

@@ -71,6 +71,7 @@ async def _own(
         Runs(config.unpacked_max),
         purger,
         service.metrics,
+        service.tracing,
     )
     service.metrics.gauge("runs_tracked", "Runs in memory", lambda: len(handler))
     feed = LiveFeed(service.bus, None, service.log)

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from runbus.contracts.commands import AbortRun
-from runbus.contracts.deadlines import clock_start, next_deadline
+from runbus.contracts.deadlines import clock_start, next_deadline, whole_limit_s
 from runbus.contracts.identity import object_name
 from runbus.contracts.states import Reason, RunState, Threshold
 from runbus.contracts.status import RunStatus
 from runbus.state_watcher.model import Command, Decision, Known, Look, PodSeen
+from runbus.state_watcher.scale_up import wait_or_abort, with_word
 
 JUDGE_AGAIN_S = 5.0
 WATCHER = "threshold"
@@ -39,7 +40,10 @@ def judge(known: Known, pod: PodSeen | None, now: datetime, abort_never_pullable
     at, key = found
     if now < at:
         return Decision(wake_at=at)
-    return _confirmed(known, pod, at, now, _exceeded(known, at, key, now))
+    decision = _confirmed(known, pod, at, now, _exceeded(known, at, key, now))
+    if key is Threshold.PENDING_NOT_SCHEDULED and pod is not None and decision.commands:
+        return wait_or_abort(known, pod, at, decision)
+    return decision
 
 
 def _confirmed(
@@ -63,10 +67,13 @@ def _confirmed(
 
 def _exceeded(known: Known, at: datetime, key: Threshold, now: datetime) -> AbortRun:
     limit = known.status.thresholds[key.value]
+    abort = _abort(known, Reason.THRESHOLD_EXCEEDED, now)
+    is_scheduling = key is Threshold.PENDING_NOT_SCHEDULED
     return replace(
-        _abort(known, Reason.THRESHOLD_EXCEEDED, now),
+        abort,
+        message=with_word(abort.message, known) if is_scheduling else abort.message,
         since=clock_start(known.status, key),
-        limit_s=(limit.limit_s or 0.0) + limit.extended_s,
+        limit_s=whole_limit_s(limit, known.status.attempt),
         overdue_ms=int((now - at).total_seconds() * 1000),
     )
 

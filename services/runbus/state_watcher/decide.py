@@ -65,6 +65,7 @@ def decide(known: Known, now: datetime, rules: Rules) -> Decision:
         commands=decision.commands + commands,
         publish=decision.publish,
         look=decision.look,
+        ask=decision.ask,
         wake_at=_earlier(decision.wake_at, due_at),
         forget=decision.forget,
     )

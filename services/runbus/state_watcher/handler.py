@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from runbus.contracts import codec, subjects
+from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.states import OBJECT_STATES, RunState
 from runbus.contracts.status import RunStatus
@@ -21,12 +21,14 @@ from runbus.runtime.kube import Kube, KubeError, KubeNotFoundError
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
+from runbus.runtime.tracing import Sent, Tracing
 from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import MESSAGE_ID, Bus
 from runbus.sdk.errors import BusError
 from runbus.state_watcher.decide import Rules, decide
 from runbus.state_watcher.holding import Runs
 from runbus.state_watcher.model import Command, Decision, Known, Look, Publish
+from runbus.state_watcher.pod_events import ask_autoscaler
 from runbus.state_watcher.purging import LivePurger
 from runbus.state_watcher.scopes import Scopes
 from runbus.state_watcher.tracking import Tracked
@@ -54,6 +56,7 @@ class Handler:
         runs: Runs,
         purger: LivePurger,
         metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._run_log = run_log
         self._bus = bus
@@ -66,6 +69,7 @@ class Handler:
         self._scopes = scopes
         self._purger = purger
         self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
 
     def __len__(self) -> int:
         """Return how many runs are held in memory."""
@@ -148,17 +152,28 @@ class Handler:
             tracked.take_lists(self._scopes.complete)
             known = self._known(record, tracked)
             decision = decide(known, self._clock.now(), self._rules)
-            for command in decision.commands:
-                await self._send(command, record, tracked)
-            if decision.publish is not None:
-                await self._publish(decision.publish, record, tracked)
-            elif decision.look is not None:
-                await self._look(decision.look, tracked, record.status)
-            else:
+            with self._tracing.within(record.traceparent):
+                is_done = await self._carry_out(decision, record, tracked)
+            if is_done:
                 self._settle(key, tracked, decision)
                 return
         text = f"{key} did not come to rest within {STEPS_MAX} steps"
         raise RetryableError(text, delay_s=1.0)
+
+    async def _carry_out(self, decision: Decision, record: RunRecord, tracked: Tracked) -> bool:
+        """Do what was decided; True if nothing is left to decide now."""
+        for command in decision.commands:
+            await self._send(command, record, tracked)
+        if decision.publish is not None:
+            await self._publish(decision.publish, record, tracked)
+        elif decision.look is not None:
+            await self._look(decision.look, tracked, record.status)
+        elif decision.ask is not None:
+            now = self._clock.now()
+            tracked.autoscaler = await ask_autoscaler(self._kube, decision.ask, now, self._log)
+        else:
+            return True
+        return False
 
     def _known(self, record: RunRecord, tracked: Tracked) -> Known:
         """Return the snapshot to decide on. What is not watched is asked for by name."""
@@ -225,13 +240,23 @@ class Handler:
                 assert_never(body)
         subject = subjects.command(verb, status.project, status.run_id)
         headers = {MESSAGE_ID: once} if once else {}
-        if record.traceparent is not None:
-            headers["traceparent"] = record.traceparent
+        began_ns, traceparent = self._tracing.now_ns(), self._tracing.child(record.traceparent)
+        if traceparent is not None:
+            headers[envelope.TRACEPARENT] = traceparent
         try:
             await self._bus.publish(subject, codec.encode(body), headers)
         except BusError as error:
             text = f"cannot send {verb} of {status.run_id}: {error}"
             raise RetryableError(text) from error
+        if traceparent is not None:
+            sent = Sent(
+                subject=subject,
+                message_id=once,
+                traceparent=traceparent,
+                parent=record.traceparent,
+                began_ns=began_ns,
+            )
+            self._tracing.sent(sent)
         tracked.take_sent(body, now)
         if isinstance(body, AbortRun) and body.overdue_ms is not None:
             self._metrics.abort_lateness_s.observe(body.overdue_ms / 1000)

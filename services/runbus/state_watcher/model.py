@@ -13,6 +13,7 @@ from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.events import RunEvent
 from runbus.contracts.states import EventType, RunState
 from runbus.contracts.status import RunStatus
+from runbus.reading.autoscaler import AutoscalerWord
 from runbus.reading.ends import ended_on_its_own
 from runbus.reading.model import Reading, Sticky
 from runbus.reading.objects import Pod
@@ -58,7 +59,8 @@ class Known(Struct, frozen=True, kw_only=True):
     server answers. `watched`: the run's namespace is one of those watched. `confirmed_at`: when
     the API server was last asked for this run's pod by name (the view is as new as that).
     `absent_at`: when such a question was answered with 404; `foreign`: an object of that name
-    exists and is not the run's. The rest is what was asked of the aborter, and when.
+    exists and is not the run's. `autoscaler`: what one said of the pod, when that was last asked.
+    The rest is what was asked of the aborter, and when.
     """
 
     status: RunStatus
@@ -74,6 +76,7 @@ class Known(Struct, frozen=True, kw_only=True):
     abort_asked_at: datetime | None = None
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
+    autoscaler: AutoscalerWord | None = None
 
     @property
     def current(self) -> PodSeen | None:
@@ -101,6 +104,13 @@ class Look(Struct, frozen=True):
     name: str
 
 
+class AskEvents(Struct, frozen=True):
+    """Ask for the Kubernetes events of a pod, once, then decide again."""
+
+    namespace: str
+    uid: str
+
+
 class Command(Struct, frozen=True):
     """Send a command to the aborter."""
 
@@ -110,13 +120,14 @@ class Command(Struct, frozen=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """What to do about a run now.
 
-    Commands are sent first, then at most one of `publish` and `look` is done and the run decided
-    again. `wake_at`: when to decide again if nothing happens. `forget`: nothing is left to do.
+    Commands are sent first, then at most one of `publish`, `look` and `ask` is done and the run
+    decided again. `wake_at`: when to decide again if nothing happens. `forget`: nothing is left.
     """
 
     commands: tuple[Command, ...] = ()
     publish: Publish | None = None
     look: Look | None = None
+    ask: AskEvents | None = None
     wake_at: datetime | None = None
     forget: bool = False
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.states import EventType, RunState
+from runbus.reading.autoscaler import AutoscalerWord
 from runbus.reading.objects import Pod
 from runbus.reading.pods import gone
 from runbus.runtime.runlog import RunRecord
@@ -38,6 +39,7 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
     abort_asked_at: datetime | None = None
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
+    autoscaler: AutoscalerWord | None = None
 
     def take_record(self, record: RunRecord, now: datetime) -> bool:
         """Take the run's newest event; False if it is not news."""
@@ -46,7 +48,7 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
             return False
         if known is None or known.status.attempt != record.status.attempt:
             self.launched_at = self.absent_at = self.confirmed_at = None
-            self.foreign = False
+            self.autoscaler, self.foreign = None, False
         # An abort asked for by an older event is dropped by the aborter: judge again at once.
         self.abort_asked_at = None
         if self.launched_at is None and _is_launched(record):
@@ -131,6 +133,7 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
             abort_asked_at=self.abort_asked_at,
             clean_up_asked=self.clean_up_asked,
             evidence_asked=self.evidence_asked,
+            autoscaler=self.autoscaler,
         )
 
 

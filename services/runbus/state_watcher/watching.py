@@ -8,6 +8,7 @@ arrives goes to the sink.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -40,6 +41,7 @@ STEADY_S = 1.0
 LINE_BYTES_MAX = 16 * 1024 * 1024
 # After a resume, what was missed arrives at once: what arrives within this is not "seen live".
 CATCH_UP_S = 1.0
+ANY_NAMESPACE = "*"  # a label's value for a watch over all: an empty one is as none
 
 
 class Sink(Protocol):
@@ -113,6 +115,10 @@ class PodWatch:
             if not self._version:
                 await self._list()
             await self._watch()
+        except asyncio.CancelledError:  # no longer watched here, and so not silent either
+            with contextlib.suppress(KeyError):
+                self._metrics.watch_heard_at_s.remove(self.scope or ANY_NAMESPACE)
+            raise
         except KubeExpiredError as error:
             self._metrics.watch_ends.labels("expired").inc()
             self._log.info("watch expired, listing again", reason=str(error))
@@ -158,11 +164,16 @@ class PodWatch:
         async with self._kube.stream(self._path, query) as chunks:
             self._problem = None
             self._sink.on_reachable(self.scope, True)
+            self._heard(self._clock.now())
             live_from = self._clock.now() + timedelta(seconds=CATCH_UP_S)
             async for lines in _lines(chunks):
                 seen_at = self._clock.now()
+                self._heard(seen_at)
                 for line in lines:
                     self._take(line, seen_at, seen_at >= live_from)
+
+    def _heard(self, at: datetime) -> None:
+        self._metrics.watch_heard_at_s.labels(self.scope or ANY_NAMESPACE).set(at.timestamp())
 
     def _take(self, line: bytes, seen_at: datetime, live: bool) -> None:
         try:

@@ -366,3 +366,24 @@ async def test_a_consumer_that_is_not_there_is_asked_for_now_and_again_only(on: 
     assert asked == 2
     assert problem is not None
     assert "503" in problem
+
+
+async def test_messages_that_nobody_has_got_yet_are_counted_until_there_are_none(
+    on: TestBus,
+) -> None:
+    puller = Puller(on.bus, COMMANDS, ABORT_CONSUMER, in_hand_max=1)
+    for number in range(3):
+        await on.bus.publish(SUBJECT, b"%d" % number)
+    waiting: list[int] = []
+    stopping = asyncio.Event()
+
+    async def handle(msg: Msg) -> None:
+        waiting.append(puller.waiting)
+        await on.bus.send(msg.reply, b"+ACK")
+        if len(waiting) == 3:
+            stopping.set()
+
+    async with asyncio.timeout(30):
+        await puller.run(handle, stopping)
+
+    assert waiting == [2, 1, 0]

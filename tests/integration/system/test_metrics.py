@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Iterable
+
 import pytest
+from msgspec.structs import replace
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from runbus.contracts.transitions import Publisher
+from support.observing import Described, alerts, described
 from support.system import PROJECT, System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
@@ -53,8 +59,62 @@ async def test_a_run_leaves_its_traces_in_the_metrics_of_all_services(system: Sy
     assert total(watcher["runbus_runs_ended"], state="aborted", kind="job") >= 1
     assert total(watcher["runbus_watch_events"], type="ADDED") >= 1
     assert total(aborter["runbus_events_published"], type="aborting") >= 1
+    (heard,) = watcher["runbus_watch_heard_timestamp_seconds"].samples
+    assert heard.labels == {"namespace": "*"}
+    assert 0 <= time.time() - heard.value < 60
     lateness = {each.name: each.value for each in watcher["runbus_abort_lateness_seconds"].samples}
     assert lateness["runbus_abort_lateness_seconds_count"] >= 1
+
+
+def told_of(families: Iterable[Metric]) -> dict[str, Described]:
+    """Return metrics as the page describes them; labels only where there are samples."""
+    found: dict[str, Described] = {}
+    for family in families:
+        if family.name.endswith("_created"):  # when a series began; the client library adds it
+            continue
+        labels = {label for sample in family.samples for label in sample.labels}
+        found[family.name] = Described(
+            name=family.name,
+            type=family.type,
+            labels=tuple(sorted(labels - {"le"})),
+            about=family.documentation,
+        )
+    return found
+
+
+async def test_the_page_describes_every_metric_and_no_other(system: System) -> None:
+    await system.over(await system.submit("described"))
+
+    found: dict[str, Described] = {}
+    for service in Publisher:
+        for name, each in told_of((await scraped(system, service)).values()).items():
+            known = found.get(name)
+            labels = {*each.labels, *(known.labels if known is not None else ())}
+            found[name] = replace(each, labels=tuple(sorted(labels)))
+
+    page = described()
+    assert set(page) == set(found)
+    for name, each in found.items():
+        told = page[name]
+        assert (told.type, told.about) == (each.type, each.about), name
+        assert set(each.labels) <= set(told.labels), name
+
+
+async def test_the_buckets_that_alerts_ask_for_exist(system: System) -> None:
+    samples = [
+        sample
+        for service in Publisher
+        for family in (await scraped(system, service)).values()
+        for sample in family.samples
+    ]
+    asked = {
+        found
+        for rule in alerts()
+        for found in re.findall(r'(runbus_\w+_bucket)\{le="([\d.]+)"\}', rule["expr"])
+    }
+
+    assert asked
+    assert asked <= {(sample.name, sample.labels.get("le", "")) for sample in samples}
 
 
 async def test_no_label_names_a_run_or_a_project(system: System) -> None:

@@ -8,12 +8,14 @@ from msgspec import Struct
 class Fate(Struct, frozen=True, kw_only=True):
     """One pod's way, in seconds. None is never.
 
-    `image`: ok, missing (may be there after `image_after_s`) or invalid. `on_term`: what the
-    program does about SIGTERM. `deleted_after_s`, `evicted_after_s`, `purged_after_s`: what others
-    do to the pod: a delete with its grace, an eviction, a forced delete that leaves no trace.
+    `scales_up`: an autoscaler says that it adds a node for the pod. `image`: ok, missing (may be
+    there after `image_after_s`) or invalid. `on_term`: what the program does about SIGTERM.
+    `deleted_after_s`, `evicted_after_s`, `purged_after_s`: what others do to the pod: a delete with
+    its grace, an eviction, a forced delete that leaves no trace.
     """
 
     bind_after_s: float | None = 0.05
+    scales_up: bool = False
     image: str = "ok"
     image_after_s: float | None = None
     pull_s: float = 0.2
@@ -32,6 +34,8 @@ def told(fate: Fate) -> str:
     parts: list[str] = []
     if fate.bind_after_s is None:
         parts.append("never scheduled")
+    if fate.scales_up:
+        parts.append("nodes are added")
     if fate.image != "ok":
         heals = "" if fate.image_after_s is None else f" until {fate.image_after_s:.1f} s"
         parts.append(f"image {fate.image}{heals}")

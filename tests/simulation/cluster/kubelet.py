@@ -16,7 +16,7 @@ import msgspec
 from runbus.localcluster.rules.binding import with_condition
 from runbus.localcluster.rules.deletion import DeleteOptions
 from runbus.localcluster.rules.errors import ApiError
-from runbus.localcluster.rules.resources import PODS, Target
+from runbus.localcluster.rules.resources import EVENTS, PODS, Target
 from runbus.localcluster.rules.shapes import Pod
 from runbus.localcluster.rules.timestamps import to_time
 from runbus.localcluster.runner.states import (
@@ -187,8 +187,10 @@ class _PodLife:
     async def _live(self) -> None:
         fate = self._fate
         await self._pause(self._some(0.02))
-        if fate.bind_after_s is None:
+        if fate.bind_after_s is None or fate.scales_up:
             self._unschedulable()
+        if fate.scales_up:
+            self._scale_up()
         await self._pause(fate.bind_after_s)
         self._bind()
         await self._pause(self._some(0.1))
@@ -301,6 +303,19 @@ class _PodLife:
         }
         pod = self._check()
         self._write({**pod, "status": with_condition(pod["status"], condition)})
+
+    def _scale_up(self) -> None:
+        """Say what a cluster autoscaler says."""
+        namespace, name = self._key
+        event = {
+            "metadata": {"name": f"{name}.scale-up", "namespace": namespace},
+            "involvedObject": {"kind": "Pod", "namespace": namespace, "uid": self._uid},
+            "reason": "TriggeredScaleUp",
+            "message": "pod triggered scale-up: [{pool 1->2 (max: 3)}]",
+            "source": {"component": "cluster-autoscaler"},
+            "lastTimestamp": to_time(self._cluster.now_s()),
+        }
+        self._cluster.operations.create(Target(EVENTS, namespace), event)
 
     def _bind(self) -> None:
         self._node = self._kubelets.node_for()

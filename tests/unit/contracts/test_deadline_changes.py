@@ -9,7 +9,7 @@ import pytest
 from runbus.contracts.commands import ChangeDeadline, DeadlineAction
 from runbus.contracts.deadline_changes import DeadlineRefusal, change_deadline
 from runbus.contracts.states import FINAL_STATES, RunState, Threshold
-from runbus.contracts.status import Limit, RunStatus
+from runbus.contracts.status import Limit, RunStatus, ScaleUp
 from support.runs import a_status, at, limits
 
 
@@ -154,3 +154,12 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     status: RunStatus, command: ChangeDeadline, expected: str
 ) -> None:
     assert expected in why(status, command)
+
+
+def test_a_moment_wins_over_what_an_autoscaler_added() -> None:
+    limit = Limit(limit_s=3600, scale_up=ScaleUp(attempt=1, extended_s=600.0))
+
+    after = changed(running(thresholds={"running": limit}), asked(DeadlineAction.MOVE, at=at(300)))
+
+    assert after.deadline == at(300)
+    assert after.thresholds["running"].scale_up == ScaleUp(attempt=1, extended_s=0.0)

@@ -191,3 +191,25 @@ def test_a_text_that_is_no_project_is_known_as_such(text: str) -> None:
 @pytest.mark.parametrize("text", ["n", "nlp", "a-b", "0", "n" * 63])
 def test_a_dns_label_is_a_project(text: str) -> None:
     assert subjects.is_project(text)
+
+
+@pytest.mark.parametrize(
+    ("subject", "template", "run"),
+    [
+        ("runbus.v1.submit.nlp", "runbus.v1.submit.{project}", None),
+        (f"runbus.v1.abort.nlp.{RUN}", "runbus.v1.abort.{project}.{run}", ("nlp", RUN)),
+        (
+            f"runbus.v1.run.nlp.{RUN}.1c.running",
+            "runbus.v1.run.{project}.{run}.{shard}.running",
+            ("nlp", RUN),
+        ),
+        (f"runbus.v1.evidence.nlp.{RUN}", "runbus.v1.evidence.{project}.{run}", ("nlp", RUN)),
+        ("runbus.v1.api.submit.nlp", "runbus.v1.api.submit.{project}", None),
+        ("runbus.v1.deadletter.aborter", "runbus.v1.deadletter.aborter", None),
+        ("else.where.it.is.so", "else.where.it.is.so", None),
+    ],
+)
+def test_a_subject_without_its_names_and_the_run_that_it_names(
+    subject: str, template: str, run: tuple[str, str] | None
+) -> None:
+    assert (subjects.template(subject), subjects.run_of(subject)) == (template, run)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import re
 
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from runbus.contracts.streams import ABORT_CONSUMER, COMMANDS
+from runbus.contracts.transitions import Publisher
+from runbus.runtime.clock import SystemClock
+from runbus.runtime.inbox import Delivery, Inbox
 from runbus.runtime.metrics import Metrics
+from runbus.runtime.pull import Puller
+from runbus.runtime.runlog import RunLog
+from runbus.sdk.bus import Bus
+from runbus.sdk.quick_client import QuickClient
 
 OF_PROCESSES = "process_"
+
+
+async def nobody(_delivery: Delivery, _reason: str) -> None:
+    """Set nothing aside."""
 
 
 def families(metrics: Metrics) -> dict[str, float]:
@@ -63,3 +76,20 @@ def test_names_follow_the_conventions_of_prometheus() -> None:
     for name in ours:
         assert re.fullmatch(r"runbus_[a-z_]+", name), name
         assert "_ms" not in name, name
+
+
+def test_what_alerts_count_begins_at_zero() -> None:
+    metrics, bus = Metrics(), Bus(QuickClient())
+    Inbox(
+        bus,
+        Puller(bus, COMMANDS, ABORT_CONSUMER, in_hand_max=1),
+        structlog.get_logger(),
+        SystemClock(),
+        set_aside=nobody,
+        metrics=metrics,
+    )
+    RunLog(bus, Publisher.ABORTER, SystemClock(), metrics)
+
+    found = families(metrics)
+    assert found[f"runbus_messages_total['{ABORT_CONSUMER}', 'set_aside']"] == 0
+    assert found["runbus_bus_refusals_total['publish']"] == 0

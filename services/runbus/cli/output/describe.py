@@ -7,6 +7,7 @@ from datetime import datetime
 
 from runbus.cli.output.runs import why_text
 from runbus.cli.output.times import moment_text, since, span, until
+from runbus.contracts.deadlines import whole_limit_s
 from runbus.contracts.evidence import RunEvidence
 from runbus.contracts.status import Limit, RunStatus
 from runbus.sdk.logs import log_tails
@@ -74,15 +75,16 @@ def _limits(status: RunStatus, now: datetime) -> Iterable[str]:
         yield "Thresholds:"
         width = max(len(name) for name in status.thresholds)
         for name, limit in status.thresholds.items():
-            yield f"  {name:<{width}}   {_limit(limit)}"
+            yield f"  {name:<{width}}   {_limit(limit, status.attempt)}"
 
 
-def _limit(limit: Limit) -> str:
+def _limit(limit: Limit, attempt: int) -> str:
     if limit.limit_s is None:
         return "no limit"
     text = span(limit.limit_s)
-    if limit.extended_s:
-        text += f", extended by {span(limit.extended_s)}"
+    extended_s = whole_limit_s(limit, attempt) - limit.limit_s
+    if extended_s:
+        text += f", extended by {span(extended_s)}"
     if limit.paused_at is not None:
         text += f", paused since {moment_text(limit.paused_at)}"
     return text
