@@ -41,7 +41,12 @@ RIGHTS: dict[Publisher, tuple[Right, ...]] = {
         Right("list", "priorityclasses", "scheduling.k8s.io", is_namespaced=False),
     ),
     Publisher.POD_LAUNCHER: (Right("create", _PODS),),
-    Publisher.STATE_WATCHER: (Right("get", _PODS), Right("list", _PODS), Right("watch", _PODS)),
+    Publisher.STATE_WATCHER: (
+        Right("get", _PODS),
+        Right("list", _PODS),
+        Right("watch", _PODS),
+        Right("get", "nodes", is_namespaced=False),
+    ),
     Publisher.ABORTER: (
         Right("get", _PODS),
         Right("list", _PODS),
