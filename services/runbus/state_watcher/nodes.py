@@ -1,8 +1,8 @@
 """What labels nodes have: each node is asked about once when a pod is first seen on it.
 
 Asking never makes anybody wait: the answer wakes the runs that asked. A node that is gone, or that
-may not be read, is answered for as well, so that nobody asks again and again. It must not know
-what the labels are for.
+may not be read, is answered for as well, so that nobody asks again and again (ADR-0013). It
+must not know what the labels are for.
 """
 
 from __future__ import annotations

@@ -45,6 +45,17 @@ def test_the_api_server_is_back_once() -> None:
     assert not scopes.set_reachable("", True, at(1))
 
 
+def test_a_reconnect_has_its_time_and_no_other_answer_has() -> None:
+    scopes = Scopes(("",))
+    scopes.set_reachable("", True, at(1))
+    before = scopes.reconnected_at("nlp")
+    scopes.set_reachable("", False, at(2))
+    scopes.set_reachable("", True, at(3))
+    scopes.set_reachable("", True, at(4))
+
+    assert (before, scopes.reconnected_at("nlp")) == (None, at(3))
+
+
 def a_watched_pod(scopes: Scopes) -> Watched:
     run = Watched(a_status())
     pod = version(ours(a_bound_pod()).running(), 20).pod()
