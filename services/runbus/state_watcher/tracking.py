@@ -66,6 +66,8 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
             before, pod, status=status, seen_at=seen_at, live=live, listing=listing
         )
         self.absent_at = None
+        if pod.metadata.uid == self.foreign_uid:  # it has our labels again
+            self.foreign_uid = ""
         return True
 
     def take_answer(self, pod: Pod, asked_at: datetime, listing: int) -> None:

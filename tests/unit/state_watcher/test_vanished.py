@@ -122,6 +122,17 @@ def test_a_pod_whose_labels_were_all_taken_off_is_not_lost_but_not_ours() -> Non
     assert (stored[1].reason, stored[1].outcome_class) == ("ObjectNotOurs", OutcomeClass.USER)
 
 
+def test_a_pod_that_has_its_labels_again_is_ours_again() -> None:
+    run = running()
+    run.tracked.foreign_uid = RUNS.pod().metadata.uid
+    run.sees(version(RUNS, 30), at(75)).sees_gone(version(RUNS, 40), at(80))
+
+    decision = run.decide(at(80.2))
+
+    assert decision.publish is None
+    assert decision.look is not None
+
+
 def test_a_pod_whose_name_another_object_has_is_lost() -> None:
     run = running().sees_gone(version(RUNS, 30), at(80))
     run.tracked.foreign_uid = "another"
