@@ -18,7 +18,7 @@ from simulation.bus.server import BusFaults, SimServer
 from simulation.cluster.kubelet import Kubelets
 from simulation.cluster.server import KubeFaults, SimCluster
 from simulation.loop import VirtualLoop
-from simulation.scenario import Fault
+from simulation.scenario import SPOT_NODES, Fault
 from simulation.services import SimService
 from simulation.story import Story
 
@@ -183,7 +183,8 @@ def with_ready(node: dict[str, object], ready: str, cluster: SimCluster) -> dict
 def add_nodes(cluster: SimCluster, names: tuple[str, ...]) -> None:
     """Put nodes that are ready into the cluster."""
     for name in names:
-        body = {"metadata": {"name": name}, "status": {}}
+        labels = {"example.com/spot": "yes" if name in SPOT_NODES else "no"}
+        body = {"metadata": {"name": name, "labels": labels}, "status": {}}
         cluster.operations.create(Target(NODES_RESOURCE), body)
         stored = cluster.store.get(NODES_RESOURCE, "", name)
         cluster.store.replace(NODES_RESOURCE, stored, with_ready(stored.obj, "True", cluster))

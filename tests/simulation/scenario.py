@@ -16,6 +16,7 @@ from simulation.cluster.fates import Fate
 
 PROJECTS = ("nlp", "vision")
 NODES = ("node-1", "node-2", "node-3")
+SPOT_NODES = NODES[:1]
 SERVICES = tuple(each.value for each in Publisher)
 SUBMITS_WITHIN_S = 6.0
 # The first fault may come while the services start.

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from runbus.contracts import labels
-from runbus.contracts.states import EventType, Reason, RunState
-from runbus.contracts.status import RunStatus
+from runbus.contracts.states import EventType, OutcomeClass, Reason, RunState
+from runbus.contracts.status import PodRef, RunStatus
 from runbus.reading.history import ObjectLife, Outage, RunHistory, gone_life, pod_life
 from runbus.reading.late import cause_to_go
 from runbus.reading.model import Reading, Sticky
@@ -24,6 +24,7 @@ from runbus.reading.objects import decode_pod
 from runbus.reading.owners import attempt_of, run_of
 from runbus.reading.pods import read_pod
 from simulation.loop import VirtualLoop
+from simulation.scenario import SPOT_NODES
 
 # What a service read so long before it acted: its own limit of a request, and some.
 READ_BEFORE = timedelta(seconds=12)
@@ -172,6 +173,9 @@ class Truth:
             is_limit = cause is not None and cause.reason == Reason.THRESHOLD_EXCEEDED.value
             if event.event_type == EventType.ABORTING.value and is_limit:
                 yield from self._unfounded(run, event.status, outages)
+            ends = event.event_type == EventType.ATTEMPT_FAILED.value
+            for ref in event.status.pods:
+                yield from self._misplaced(ref, event.status, ends=ends, was_blind=bool(outages))
         for deletion in self._deletions:
             if deletion.pod.run == run.run:
                 yield from _unjustified(run, deletion)
@@ -179,6 +183,26 @@ class Truth:
             is_judged = not any(o.begins <= creation.at <= o.ends for o in outages)
             if creation.run == run.run and is_judged:
                 yield from _uncalled_for(run, creation)
+
+    def _misplaced(
+        self, ref: PodRef, status: RunStatus, *, ends: bool, was_blind: bool
+    ) -> Iterator[str]:
+        """Judge what is said of a pod's node, and whether its end was named a reclaim rightly.
+
+        Where something went wrong nobody may have been able to tell what sort of node it was.
+        """
+        truth = self._pods.get(ref.uid or "")
+        if truth is None or truth.reading is None:
+            return
+        is_spot = truth.reading.node_name in SPOT_NODES
+        if ref.spot is not None and ref.spot is not is_spot:
+            yield f"{ref.name} is said to be on a spot node ({ref.spot}), and is not so"
+        by_platform = status.outcome_class is OutcomeClass.INFRASTRUCTURE
+        is_named = status.reason == Reason.SPOT_RECLAIMED.value
+        if ends and is_named and not (is_spot and by_platform):
+            yield f"{ref.name} was not reclaimed, as is said of it"
+        if ends and is_spot and by_platform and not is_named and (ref.spot or not was_blind):
+            yield f"{ref.name} was reclaimed, and the reason told is {status.reason}"
 
     def _unfounded(
         self, run: RunHistory, status: RunStatus, outages: Sequence[Outage]

@@ -125,10 +125,10 @@ class _Play:
         self._listen()
 
     def _services(self, plant: Plant) -> dict[str, list[SimService]]:
-        limits = self.scenario.limits
+        limits = self.scenario.limits or "none"
         wirings = plant(
             all_five(
-                defaults_file=str(DEFAULTS / f"{limits}.yaml") if limits else "",
+                defaults_file=str(DEFAULTS / f"{limits}.yaml"),
                 unreachable_force_after_s=UNREACHABLE_FORCE_AFTER_S,
             )
         )

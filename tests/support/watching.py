@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from runbus.contracts import labels
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.status import RunStatus
@@ -25,6 +27,8 @@ class Watched:
         self.synced = True
         self.reachable = True
         self.watched = True
+        self.reconnected_at: datetime | None = None
+        self.is_node_lost = False
         self.rules = Rules()
         self.event(status, sequence, event_type)
 
@@ -61,14 +65,29 @@ class Watched:
         self.tracked.take_lists(lambda _: 1)
         return self
 
+    def found(self, pod: PodBuilder, asked_at: datetime) -> Watched:
+        """Have a question by the pod's name find it."""
+        self.tracked.confirmed_at = asked_at
+        self.tracked.take_answer(pod.pod(), asked_at, 0)
+        return self
+
+    def node_is(self, *, is_spot: bool) -> Watched:
+        """Learn what sort of node the pod is on."""
+        pod = self.known().on_unknown_node
+        assert pod is not None
+        self.tracked.take_node(pod.uid, is_spot=is_spot)
+        return self
+
     def known(self) -> Known:
         assert self.tracked.record is not None
-        return self.tracked.known(
+        known = self.tracked.known(
             self.tracked.record,
             synced=self.synced,
             reachable=self.reachable,
             watched=self.watched,
+            reconnected_at=self.reconnected_at,
         )
+        return replace(known, is_node_lost=self.is_node_lost)
 
     def decide(self, now: datetime) -> Decision:
         return decide(self.known(), now, self.rules)

@@ -52,7 +52,9 @@ class PodRef(Struct, frozen=True, kw_only=True, omit_defaults=True):
     role: Role = Role.MAIN
     index: int = 0
     node: Annotated[str | None, Meta(description="noted when bound: it may be gone later")] = None
-    spot: Annotated[bool | None, Meta(description="whether that is a spot node")] = None
+    spot: Annotated[
+        bool | None, Meta(description="whether that is a spot node; null where it is not known")
+    ] = None
 
 
 class AbortCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,6 +94,10 @@ class RunStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     container: Annotated[str | None, Meta(description="the container the reason is about")] = None
     roles: Annotated[dict[str, dict[str, int]], Meta(description="pods per role and state")] = {}
     pods: tuple[PodRef, ...] = ()
+    spot_labels: Annotated[
+        dict[str, str],
+        Meta(description="a node with any of these is a spot node; from the first admission on"),
+    ] = {}
     thresholds: Annotated[dict[str, Limit], Meta(description="by threshold key")] = {}
     deadline: Annotated[Moment | None, Meta(description="the next limit to pass")] = None
     deadline_of: Annotated[str | None, Meta(description="whose threshold that is")] = None

@@ -183,15 +183,17 @@ def _by_user(status: RunStatus) -> bool:
 class AttemptOutcome(Struct, frozen=True, kw_only=True):
     """How an attempt ended, as `after_attempt` judges it.
 
-    `state` is the state in which it ended (retry policies may name it); `succeeded` means exit
-    code 0; `aborted` that we deleted it; `retryable` is False for ends that no policy may retry:
-    users' aborts, images that can never be pulled, and pods that may still run on a lost node.
+    `state` is the state in which it ended (retry policies may name it); `kube_reason` Kubernetes'
+    own word where `reason` is another (SpotReclaimed); `succeeded` means exit code 0; `aborted`
+    that we deleted it; `retryable` is False for ends that no policy may retry: users' aborts,
+    images that can never be pulled, and pods that may still run on a lost node.
     """
 
     state: RunState
     reason: str
     outcome_class: OutcomeClass
     ended_at: datetime
+    kube_reason: str = ""
     succeeded: bool = False
     aborted: bool = False
     retryable: bool = True
@@ -231,5 +233,5 @@ _NEVER_RETRIED = frozenset(
 def _is_retried(policy: RetryPolicy, attempt: int, outcome: AttemptOutcome) -> bool:
     if not outcome.retryable or outcome.reason in _NEVER_RETRIED or attempt > policy.limit:
         return False
-    names = {outcome.outcome_class.value, outcome.state.value, outcome.reason}
+    names = {outcome.outcome_class.value, outcome.state.value, outcome.reason, outcome.kube_reason}
     return not names.isdisjoint(policy.on)

@@ -6,11 +6,11 @@ from msgspec.structs import replace
 
 from runbus.aborter.cluster import Cluster
 from runbus.aborter.config import AborterConfig
-from runbus.aborter.decide import force
 from runbus.aborter.deleting import Deleter
 from runbus.aborter.keeping import EvidenceKeeper
-from runbus.aborter.model import DeleteOrder, Force
+from runbus.aborter.model import DeleteOrder
 from runbus.contracts.commands import CleanUpCause, CleanUpObjects, KeepEvidence, ObjectFence
+from runbus.reading.forcing import Force, force
 from runbus.reading.late import cause_to_go
 from runbus.reading.objects import Pod
 from runbus.reading.owners import attempt_of, run_of

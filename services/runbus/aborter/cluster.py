@@ -12,8 +12,9 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from runbus.aborter.model import DeleteOrder, NodeView
+from runbus.aborter.model import DeleteOrder
 from runbus.contracts import labels
+from runbus.reading.forcing import NodeView
 from runbus.reading.objects import (
     KubeEvent,
     Node,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
-from runbus.aborter.model import DeleteOrder, Drop, Force, NodeView, Store, Verdict
+from runbus.aborter.model import DeleteOrder, Drop, Store, Verdict
 from runbus.contracts.commands import AbortRun
 from runbus.contracts.deadlines import with_deadline
 from runbus.contracts.states import PENDING_STATES, Reason, Role, RunState
@@ -19,8 +19,6 @@ from runbus.reading.model import Reading, Sticky
 from runbus.reading.objects import Pod
 from runbus.reading.owners import attempt_of
 from runbus.reading.pods import read_pod
-
-PAST_GRACE_S = 1.0
 
 # Aborts judged in these are fenced by resource version: a pod that waits has no heartbeats.
 _FENCED_STATES = PENDING_STATES | {RunState.HELD}
@@ -133,21 +131,3 @@ def withdrawn(before: RunStatus, reading: Reading, pod: Pod, now: datetime) -> R
         abort=None,
     )
     return with_deadline(status)
-
-
-def force(
-    deletion_at: datetime | None, node: NodeView | None, now: datetime, unreachable_after_s: float
-) -> Force:
-    """Say whether a pod past its grace is deleted with grace 0.
-
-    Only where its node is ready (the kubelet will agree) or gone. Where it does not answer, the
-    program may still run: only after `unreachable_after_s`. A node that may not be read counts
-    as one that does not answer.
-    """
-    if deletion_at is None or now < deletion_at + timedelta(seconds=PAST_GRACE_S):
-        return Force.NO
-    if node is not None and (node.ready or not node.exists):
-        return Force.YES
-    if now >= deletion_at + timedelta(seconds=unreachable_after_s):
-        return Force.YES
-    return Force.NOT_YET

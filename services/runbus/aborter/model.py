@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from msgspec import Struct
 
 from runbus.contracts.status import RunStatus
@@ -24,14 +22,6 @@ class Drop(Struct, frozen=True):
 Verdict = Store | Drop
 
 
-class Force(StrEnum):
-    """Whether a pod that does not go is deleted with grace 0."""
-
-    NO = "no"
-    YES = "yes"
-    NOT_YET = "not_yet"
-
-
 class DeleteOrder(Struct, frozen=True, kw_only=True):
     """One delete with its preconditions. `grace_s` None leaves the pod its own grace."""
 
@@ -40,10 +30,3 @@ class DeleteOrder(Struct, frozen=True, kw_only=True):
     uid: str
     resource_version: str | None = None
     grace_s: int | None = None
-
-
-class NodeView(Struct, frozen=True, kw_only=True):
-    """What is known of a pod's node: not there, or there and ready or not; None: not readable."""
-
-    exists: bool
-    ready: bool = False

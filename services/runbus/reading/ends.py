@@ -27,10 +27,6 @@ INFRASTRUCTURE_REASONS = frozenset(
         "UnexpectedAdmissionError",
     }
 )
-# Ends that the platform brought about, but not by taking a spot node away.
-_NO_RECLAIM = frozenset(
-    {"PreemptionByScheduler", "Preempting", "Evicted", "NodeAffinity", "UnexpectedAdmissionError"}
-)
 
 
 def read_end(pod: Pod, containers: Containers) -> Reading | None:
@@ -84,24 +80,24 @@ def ended_on_its_own(reading: Reading) -> bool:
     return reading.finished_at.replace(microsecond=0) < reading.deleted_at.replace(microsecond=0)
 
 
-def reading_with_spot(reading: Reading, *, is_spot: bool) -> Reading:
-    """Name the reclaim where the platform took the pod away and its node was a spot node."""
-    if not is_spot:
+def reading_with_spot(reading: Reading, *, is_spot: bool | None) -> Reading:
+    """Name the reclaim where the platform ended an attempt whose node was a spot node.
+
+    Every end of class infrastructure counts, whatever Kubernetes calls it (states.md section 2):
+    a cloud that takes a node away shows in many ways, of which an eviction or a pod that vanished
+    are two. Kubernetes' own word stays in the message. None: nobody knows what sort of node it was.
+    """
+    if not is_spot or not reading.ended:
         return reading
-    if reading.ends_as is not None and _is_reclaim(reading.ends_as):
-        told = replace(
-            reading.ends_as,
-            reason=Reason.SPOT_RECLAIMED.value,
-            message=_reclaim_text(reading.node_name, reading.ends_as),
-        )
-        return replace(reading, ends_as=told)
-    if reading.ended and _is_reclaim(reading):
-        return replace(
-            reading,
-            reason=Reason.SPOT_RECLAIMED.value,
-            message=_reclaim_text(reading.node_name, reading),
-        )
-    return reading
+    if reading.outcome_class is not OutcomeClass.INFRASTRUCTURE:
+        return reading
+    told = ": ".join(each for each in (reading.reason, reading.message) if each)
+    where = f"spot node {reading.node_name}" if reading.node_name else "a spot node"
+    return replace(
+        reading,
+        reason=Reason.SPOT_RECLAIMED.value,
+        message=f"lost its place on {where} ({told})",
+    )
 
 
 def deleted_at(pod: Pod) -> datetime | None:
@@ -231,14 +227,3 @@ def _failure_text(
 
 def _reason_of(disruption: Condition | None) -> str:
     return (disruption.reason or disruption.type) if disruption else ""
-
-
-def _is_reclaim(end: Reading | EndsAs) -> bool:
-    if end.outcome_class is not OutcomeClass.INFRASTRUCTURE or end.reason.startswith("OutOf"):
-        return False
-    return end.reason not in _NO_RECLAIM
-
-
-def _reclaim_text(node_name: str, end: Reading | EndsAs) -> str:
-    told = ": ".join(each for each in (end.reason, end.message) if each)
-    return f"spot node {node_name} was taken away ({told})"

@@ -52,6 +52,8 @@ _ENDS = {
     "Preempting": "preempted by its node for a critical pod",
 }
 
+_SAID_BY_MESSAGE = {Reason.ERROR.value, "OOMKilled", Reason.SPOT_RECLAIMED.value}
+
 
 def describe(reading: Reading, *, image: str = "") -> str:
     """Say in a few words what a pod does or how it ended, e.g. `cannot pull x:1: not found`.
@@ -144,7 +146,7 @@ def _end(reason: str, message: str) -> str:
     text = message.strip()
     if told is not None:
         return f"{told}: {text}" if text else told
-    if reason in {Reason.ERROR.value, "OOMKilled"} or reason.startswith("Pod"):
+    if reason in _SAID_BY_MESSAGE or reason.startswith("Pod"):
         return text or reason
     return f"{text} ({reason})" if text else reason
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from runbus.contracts.deadlines import with_deadline
+from runbus.contracts.placement import Platform
 from runbus.contracts.states import Reason, RunState
 from runbus.contracts.status import RunStatus
 from runbus.scheduler.model import Books, Limits, Order, Plan, Refusal
@@ -38,12 +39,16 @@ def plan(books: Books, limits: Limits, now: datetime) -> Plan:
     )
 
 
-def admitted(before: RunStatus, now: datetime) -> RunStatus:
-    """Return the status of a run that is admitted: the next attempt, with nothing of the last."""
+def admitted(before: RunStatus, now: datetime, platform: Platform) -> RunStatus:
+    """Return the status of a run that is admitted: the next attempt, with nothing of the last.
+
+    `platform` is what the run was accepted with: the status keeps how spot nodes are told.
+    """
     status = replace(
         _fresh(before, RunState.ADMITTED, now),
         attempt=before.attempt + 1,
         admitted_at=now,
+        spot_labels=platform.preemptible_nodes.node_selector,
         status_text="admitted: its objects are being created",
     )
     return with_deadline(status)

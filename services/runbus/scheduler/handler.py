@@ -149,7 +149,7 @@ class Handler:
             text = f"run {status.run_id} has no accepted event to take its document from"
             raise RetryableError(text, delay_s=5.0)
         event = RunAdmitted(
-            status=admitted(status, self._clock.now()),
+            status=admitted(status, self._clock.now(), accepted.platform),
             document=accepted.document,
             platform=accepted.platform,
         )

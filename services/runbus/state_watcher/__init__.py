@@ -1,6 +1,7 @@
 """state-watcher: from Kubernetes' watch to a run's states, and from states to deadlines.
 
-Consumes: list and watch of pods of its shards, the events of its shards, the bucket `live`.
+Consumes: list and watch of pods of its shards, the labels of their nodes, the events of its
+shards, the bucket `live`.
 Emits: the states held, pending_*, image_pull_backoff and running; completed, attempt_failed,
 aborted; the commands AbortRun, CleanUpObjects and KeepEvidence.
 

@@ -16,6 +16,7 @@ from runbus.state_watcher.config import WatcherConfig
 from runbus.state_watcher.decide import Rules
 from runbus.state_watcher.handler import Handler
 from runbus.state_watcher.holding import Runs
+from runbus.state_watcher.nodes import Nodes
 from runbus.state_watcher.purging import LivePurger
 from runbus.state_watcher.scopes import Scopes
 from runbus.state_watcher.watching import PodWatch
@@ -58,6 +59,7 @@ async def _own(
         abort_never_pullable=config.abort_never_pullable,
         unreachable_force_after_s=config.unreachable_force_after_s,
     )
+    nodes = Nodes(cluster, service.clock, service.log, queue.add)
     purger = LivePurger(service.bus, service.clock, service.log)
     handler = handler_type(
         service.run_log,
@@ -69,6 +71,7 @@ async def _own(
         service.log,
         Scopes(scopes),
         Runs(config.unpacked_max),
+        nodes,
         purger,
         service.metrics,
         service.tracing,
@@ -85,6 +88,7 @@ async def _own(
         background = [
             tasks.create_task(feed.run(handler.on_record)),
             tasks.create_task(purger.run()),
+            tasks.create_task(nodes.run()),
             tasks.create_task(lease.keep(service.stopping)),
         ]
         await feed.loaded.wait()

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from runbus.contracts.commands import CleanUpCause, CleanUpObjects, ObjectFence
 from runbus.contracts.status import RunStatus
+from runbus.reading.forcing import PAST_GRACE_S
 from runbus.reading.late import cause_to_go
 from runbus.state_watcher.model import Command, Known, PodSeen
 
 # The aborter deletes on its own right after `aborting` is stored: only then is it reminded.
 ABORTING_REMINDER_S = 2.0
 ASK_AGAIN_S = 5.0
-PAST_GRACE_S = 1.0
 
 
 def clean_up(known: Known, now: datetime) -> tuple[tuple[Command, ...], datetime | None]:

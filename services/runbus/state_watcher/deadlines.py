@@ -51,7 +51,7 @@ def _confirmed(
 ) -> Decision:
     """Send the command if the view is new enough, else look first; either way judge again."""
     if known.abort_asked_at is not None:
-        again_at = known.abort_asked_at + timedelta(seconds=JUDGE_AGAIN_S)
+        again_at = _again_at(known, known.abort_asked_at)
         if now < again_at:
             return Decision(wake_at=again_at)
         at = again_at
@@ -63,6 +63,14 @@ def _confirmed(
         name = object_name(status.name, status.run_id, status.attempt)
         return Decision(look=Look(status.namespace, name))
     return Decision(commands=(Command(command),), wake_at=again_at)
+
+
+def _again_at(known: Known, asked_at: datetime) -> datetime:
+    """Return when a timer that has fired is judged again: in 5 s, or once reconnected."""
+    again_at = asked_at + timedelta(seconds=JUDGE_AGAIN_S)
+    if known.reconnected_at is not None and known.reconnected_at > asked_at:
+        return min(again_at, known.reconnected_at)
+    return again_at
 
 
 def _exceeded(known: Known, at: datetime, key: Threshold, now: datetime) -> AbortRun:

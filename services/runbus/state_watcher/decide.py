@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from runbus.contracts.commands import KeepEvidence, ObjectFence
 from runbus.contracts.identity import object_name
-from runbus.contracts.states import OBJECT_STATES, Reason, RunState
+from runbus.contracts.states import OBJECT_STATES, OutcomeClass, Reason, RunState
 from runbus.contracts.status import RunStatus
+from runbus.reading.forcing import may_still_run
 from runbus.state_watcher.cleaning import clean_up
 from runbus.state_watcher.deadlines import judge
 from runbus.state_watcher.events import (
@@ -36,6 +37,8 @@ UNREACHABLE_AGAIN_S = 5.0
 UNWATCHED_AGAIN_S = 5.0
 # After a 404 the watch may still bring how the pod ended: a pod is lost only after this.
 LOST_PATIENCE_S = 1.0
+# A node is asked about within milliseconds; an end does not wait for longer than this.
+NODE_PATIENCE_S = 2.0
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -56,7 +59,7 @@ def decide(known: Known, now: datetime, rules: Rules) -> Decision:
         decision = _decide_attempt(known, now, rules)
     else:
         decision = judge(known, None, now, rules.abort_never_pullable)
-    if not known.watched:
+    if not known.watched or (known.current is not None and known.current.unwatched):
         decision = _with_questions(known, decision, now)
     if not known.synced:
         return decision
@@ -88,7 +91,10 @@ def _decide_attempt(known: Known, now: datetime, rules: Rules) -> Decision:
 def _decide_ended(known: Known, pod: PodSeen, now: datetime) -> Decision:
     """Store the end; a retry waits until a sidecar that is left has gone, so none overlap."""
     evidence, reading = _keep_evidence(known, pod), pod.reading
-    if reading.needs_cleanup and will_retry(known, reading, now):
+    node_by = _node_known_by(known, pod, now)
+    if node_by is not None:
+        return Decision(commands=evidence, wake_at=node_by)
+    if reading.needs_cleanup and will_retry(known, reading, pod, now):
         return Decision(commands=evidence)
     return Decision(commands=evidence, publish=end_event(known, reading, pod, now))
 
@@ -101,18 +107,32 @@ def _decide_missing(known: Known, pod: PodSeen | None, now: datetime, rules: Rul
         return _decide_ended(known, pod, now)
     if not known.synced or not known.reachable:
         return _ask(known, now)
-    if pod is None and known.launched_at is not None and not known.foreign:
+    if pod is None and known.launched_at is not None and not known.foreign_uid:
         patience = known.launched_at + timedelta(seconds=LAUNCHED_UNSEEN_S)
         if now < patience:
             return Decision(wake_at=patience)
-    if known.absent_at is None and not known.foreign:
+    if known.absent_at is None and not known.foreign_uid:
         return _ask(known, now)
     if known.absent_at is not None:
         patience = known.absent_at + timedelta(seconds=LOST_PATIENCE_S)
         if now < patience:
             return Decision(wake_at=patience)
-    reading = pod.reading if pod is not None else lost_reading(known)
-    return Decision(publish=end_event(known, reading, pod, now))
+    if pod is None or pod.uid == known.foreign_uid:
+        return Decision(publish=end_event(known, lost_reading(known), pod, now))
+    return _decide_ended(known, pod, now)
+
+
+def _node_known_by(known: Known, pod: PodSeen, now: datetime) -> datetime | None:
+    """Return how long the platform's end of an attempt waits for the sort of its node, if it does.
+
+    The answer decides on the reason, and so on a retry, and it is on its way.
+    """
+    if pod.reading.outcome_class is not OutcomeClass.INFRASTRUCTURE:
+        return None
+    if known.is_node_lost or known.on_unknown_node is None:
+        return None
+    patience = pod.entered_at + timedelta(seconds=NODE_PATIENCE_S)
+    return patience if now < patience else None
 
 
 def _decide_aborting(known: Known, now: datetime, rules: Rules) -> Decision:
@@ -135,7 +155,7 @@ def _decide_aborting_unseen(known: Known, now: datetime) -> Decision:
     """Decide about an abort where no object is in sight: there may be one all the same."""
     status = known.status
     judged = status.abort.state if status.abort is not None else None
-    if known.foreign:
+    if known.foreign_uid:
         return Decision(publish=aborted_event(known, now))
     if not known.synced or not known.reachable:
         return _ask(known, now)
@@ -170,11 +190,10 @@ def _may_have_objects(status: RunStatus) -> bool:
 
 def _unreachable_node(pod: PodSeen, rules: Rules) -> str:
     """Return the node on which a pod deleted by force may still run; empty where it cannot."""
-    asked_at = pod.reading.deleted_at
-    if not pod.forced or asked_at is None or pod.reading.finished_at is not None:
+    if pod.forced_at is None or pod.reading.finished_at is not None:
         return ""
-    waited_s = (pod.entered_at - asked_at).total_seconds()
-    return pod.reading.node_name if waited_s >= rules.unreachable_force_after_s else ""
+    after_s = rules.unreachable_force_after_s
+    return pod.reading.node_name if may_still_run(pod.deletion_at, pod.forced_at, after_s) else ""
 
 
 def _keep_evidence(known: Known, pod: PodSeen) -> tuple[Command, ...]:

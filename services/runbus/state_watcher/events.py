@@ -12,6 +12,7 @@ from runbus.contracts.states import OBJECT_STATES, EventType, OutcomeClass, Reas
 from runbus.contracts.status import AbortCause, PodRef, RunStatus
 from runbus.contracts.transitions import AttemptOutcome, after_attempt
 from runbus.reading.aborts import abort_text
+from runbus.reading.ends import reading_with_spot
 from runbus.reading.explain import describe
 from runbus.reading.model import Reading
 from runbus.reading.runs import RoleReading, count_states
@@ -47,7 +48,7 @@ def state_event(known: Known, pod: PodSeen, now: datetime) -> Publish | None:
         outcome_class=None,
         exit_code=None,
         roles=count_states([RoleReading(Role.MAIN, 0, reading)]),
-        pods=(_pod_ref(pod),),
+        pods=(_pod_ref(known, pod),),
         abort=None,
     )
     return _publish(_STATE_EVENTS[reading.state], with_deadline(status))
@@ -67,9 +68,12 @@ def _is_news(told: str, reading: Reading) -> bool:
 def end_event(known: Known, reading: Reading, pod: PodSeen | None, now: datetime) -> Publish:
     """Return the event of an attempt that came to its own end, or whose pod is lost."""
     before = known.status
+    kube_reason = reading.reason
+    reading = reading_with_spot(reading, is_spot=known.is_spot(pod))
     outcome = AttemptOutcome(
         state=_ended_in(before),
         reason=reading.reason,
+        kube_reason=kube_reason,
         outcome_class=reading.outcome_class or OutcomeClass.USER,
         ended_at=now,
         succeeded=reading.state is RunState.COMPLETED,
@@ -87,7 +91,7 @@ def end_event(known: Known, reading: Reading, pod: PodSeen | None, now: datetime
         container=reading.container or None,
         not_before=after.not_before,
         roles=count_states([RoleReading(Role.MAIN, 0, reading)]),
-        pods=(_pod_ref(pod),) if pod is not None else before.pods,
+        pods=(_pod_ref(known, pod),) if pod is not None else before.pods,
     )
     completed = after.state is RunState.COMPLETED
     return _publish(EventType.COMPLETED if completed else EventType.ATTEMPT_FAILED, status)
@@ -134,7 +138,7 @@ def _may_go_on(cause: AbortCause, before: RunStatus, now: datetime) -> bool:
 
 def lost_reading(known: Known) -> Reading:
     """Return the reading of an attempt whose pod was never seen and is not there."""
-    if known.foreign:
+    if known.foreign_uid:
         reason, outcome_class = Reason.OBJECT_NOT_OURS, OutcomeClass.USER
         message = "an object of the same name exists and does not belong to this run"
     else:
@@ -147,12 +151,13 @@ def lost_reading(known: Known) -> Reading:
         outcome_class=outcome_class,
         ended=True,
         pod_ended=True,
+        node_name=next((each.node for each in known.status.pods if each.node), ""),
     )
 
 
-def will_retry(known: Known, reading: Reading, now: datetime) -> bool:
+def will_retry(known: Known, reading: Reading, pod: PodSeen, now: datetime) -> bool:
     """Say whether another attempt would follow this end."""
-    status = end_event(known, reading, None, now).event.status
+    status = end_event(known, reading, pod, now).event.status
     return status.state is RunState.RETRYING
 
 
@@ -167,8 +172,9 @@ def _ended_in(before: RunStatus) -> RunState:
     return before.state
 
 
-def _pod_ref(pod: PodSeen) -> PodRef:
-    return PodRef(name=pod.name, uid=pod.uid, node=pod.reading.node_name or None)
+def _pod_ref(known: Known, pod: PodSeen) -> PodRef:
+    node = pod.reading.node_name or None
+    return PodRef(name=pod.name, uid=pod.uid, node=node, spot=known.is_spot(pod))
 
 
 def _publish(event_type: EventType, status: RunStatus) -> Publish:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.states import OBJECT_STATES, RunState
 from runbus.contracts.status import RunStatus
+from runbus.reading.nodes import is_spot_node
 from runbus.reading.objects import Pod, UnreadableObjectError, decode_pod
 from runbus.reading.owners import attempt_of, run_of
 from runbus.runtime.clock import Clock
@@ -28,6 +31,7 @@ from runbus.sdk.errors import BusError
 from runbus.state_watcher.decide import Rules, decide
 from runbus.state_watcher.holding import Runs
 from runbus.state_watcher.model import Command, Decision, Known, Look, Publish
+from runbus.state_watcher.nodes import Nodes
 from runbus.state_watcher.pod_events import ask_autoscaler
 from runbus.state_watcher.purging import LivePurger
 from runbus.state_watcher.scopes import Scopes
@@ -54,6 +58,7 @@ class Handler:
         log: Log,
         scopes: Scopes,
         runs: Runs,
+        nodes: Nodes,
         purger: LivePurger,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
@@ -67,6 +72,7 @@ class Handler:
         self._log = log
         self._runs = runs
         self._scopes = scopes
+        self._nodes = nodes
         self._purger = purger
         self._metrics = metrics or Metrics()
         self._tracing = tracing or Tracing()
@@ -116,7 +122,7 @@ class Handler:
 
     def on_reachable(self, scope: str, reachable: bool) -> None:
         """Learn whether the API server answers; look again at every run once it does."""
-        if self._scopes.set_reachable(scope, reachable):
+        if self._scopes.set_reachable(scope, reachable, self._clock.now()):
             self._look_at_all()
 
     def ready_problem(self) -> str | None:
@@ -150,7 +156,7 @@ class Handler:
             if record is None or self._waits_for_list(record.status):
                 return
             tracked.take_lists(self._scopes.complete)
-            known = self._known(record, tracked)
+            known = self._with_node(key, self._known(record, tracked), tracked)
             decision = decide(known, self._clock.now(), self._rules)
             with self._tracing.within(record.traceparent):
                 is_done = await self._carry_out(decision, record, tracked)
@@ -183,7 +189,19 @@ class Handler:
             synced=scopes.is_synced(namespace),
             reachable=scopes.is_reachable(namespace),
             watched=scopes.is_watched(namespace),
+            reconnected_at=scopes.reconnected_at(namespace),
         )
+
+    def _with_node(self, key: str, known: Known, tracked: Tracked) -> Known:
+        """Note what sort of node the run's pod is on, as far as it is known: nothing waits."""
+        pod = known.on_unknown_node
+        node = self._nodes.ask(pod.reading.node_name, key) if pod is not None else None
+        if pod is None or node is None:
+            return known
+        if node.labels is None:
+            return replace(known, is_node_lost=True)
+        tracked.take_node(pod.uid, is_spot=is_spot_node(node.labels, known.status.spot_labels))
+        return replace(known, pods=tuple(tracked.pods.values()))
 
     def _settle(self, key: str, tracked: Tracked, decision: Decision) -> None:
         if decision.forget and self._runs.get(key) is tracked:
@@ -277,10 +295,9 @@ class Handler:
         tracked.confirmed_at = asked_at
         tracked.take_name(look.name, pod.metadata.uid, asked_at)
         if _key_of(pod) != _key(status.project, status.run_id):
-            tracked.foreign = True
+            tracked.foreign_uid = pod.metadata.uid
         elif attempt_of(pod) == status.attempt:
-            listing = self._scopes.listing(look.namespace)
-            tracked.take_pod(pod, asked_at, True, listing)
+            tracked.take_answer(pod, asked_at, self._scopes.listing(look.namespace))
 
     @staticmethod
     def _take_absence(look: Look, tracked: Tracked, asked_at: datetime) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.events import RunEvent
-from runbus.contracts.states import EventType, RunState
+from runbus.contracts.states import OBJECT_STATES, EventType, RunState
 from runbus.contracts.status import RunStatus
 from runbus.reading.autoscaler import AutoscalerWord
 from runbus.reading.ends import ended_on_its_own
@@ -20,15 +20,20 @@ from runbus.reading.objects import Pod
 from runbus.reading.owners import attempt_of
 from runbus.reading.pods import read_gone, read_pod
 
+_WITH_PODS = OBJECT_STATES | {RunState.ABORTING}
+
 
 class PodSeen(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, array_like=True):
     """A pod as last seen.
 
     `appeared_at` is when the watcher first saw it, `entered_at` when it first saw it in the state
     it shows, `live` whether it saw the change itself (False: found by a list, or after a gap in the
-    watch), `listing` which list had been begun last. `missing`: a list did not show it, which may
-    be older than the pod, so that it is no proof. `gone`: the object is not in the cluster any
-    more, by the watch or by its name.
+    watch), `listing` which list had been begun last. `deletion_at` is when the grace of its
+    deletion ends, `forced_at` when it was first seen deleted with grace 0, which does not move that
+    end. `spot`: whether its node is a spot node; None: not known, or the run's status knows it.
+    `missing`: a list did not show it, which may be older than the pod, so that it is no proof.
+    `gone`: the object is not in the cluster any more, by the watch or by its name. `unwatched`: it
+    is there by its name, and the watch has said that it is gone: its labels were taken off.
     """
 
     name: str
@@ -42,9 +47,11 @@ class PodSeen(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, a
     live: bool
     listing: int = 0
     deletion_at: datetime | None = None
-    forced: bool = False
+    forced_at: datetime | None = None
+    spot: bool | None = None
     missing: bool = False
     gone: bool = False
+    unwatched: bool = False
 
     @property
     def own_end(self) -> bool:
@@ -58,9 +65,11 @@ class Known(Struct, frozen=True, kw_only=True):
     `pods` holds every attempt's. `synced`: the list of pods is complete. `reachable`: the API
     server answers. `watched`: the run's namespace is one of those watched. `confirmed_at`: when
     the API server was last asked for this run's pod by name (the view is as new as that).
-    `absent_at`: when such a question was answered with 404; `foreign`: an object of that name
-    exists and is not the run's. `autoscaler`: what one said of the pod, when that was last asked.
-    The rest is what was asked of the aborter, and when.
+    `absent_at`: when such a question was answered with 404; `foreign_uid`: of an object of that
+    name that is not the run's. `reconnected_at`: when the API server was last back after it had
+    not answered. `is_node_lost`: the current pod's node is gone or may not be read, so that nobody
+    can say what sort of node it is. `autoscaler`: what one said of the pod, when that was last
+    asked. The rest is what was asked of the aborter, and when.
     """
 
     status: RunStatus
@@ -72,7 +81,9 @@ class Known(Struct, frozen=True, kw_only=True):
     watched: bool = True
     confirmed_at: datetime | None = None
     absent_at: datetime | None = None
-    foreign: bool = False
+    foreign_uid: str = ""
+    reconnected_at: datetime | None = None
+    is_node_lost: bool = False
     abort_asked_at: datetime | None = None
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
@@ -88,6 +99,23 @@ class Known(Struct, frozen=True, kw_only=True):
             if found is None or (found.gone, pod.appeared_at) > (pod.gone, found.appeared_at):
                 found = pod
         return found
+
+    @property
+    def on_unknown_node(self) -> PodSeen | None:
+        """The current pod, if whether its node is a spot node matters and is not known."""
+        if not self.status.spot_labels or self.status.state not in _WITH_PODS:
+            return None
+        pod = self.current
+        if pod is None or not pod.reading.node_name or self.is_spot(pod) is not None:
+            return None
+        return pod
+
+    def is_spot(self, pod: PodSeen | None) -> bool | None:
+        """Whether the node of a pod (None: of the one that the status names) is a spot node."""
+        if pod is not None and pod.spot is not None:
+            return pod.spot
+        refs = (each for each in self.status.pods if pod is None or each.uid == pod.uid)
+        return next((each.spot for each in refs), None)
 
 
 class Publish(Struct, frozen=True):
@@ -155,6 +183,8 @@ def observe(
     reading = read_pod(pod, _sticky(before, pod, status))
     same = before is not None and before.reading.state is reading.state
     assert before is None or not before.gone, "a uid never comes back"
+    forced_at = (before.forced_at if before is not None else None) or seen_at
+    is_forced = _is_forced(pod)
     return PodSeen(
         name=pod.metadata.name,
         namespace=pod.metadata.namespace,
@@ -166,8 +196,9 @@ def observe(
         entered_at=before.entered_at if same and before is not None else seen_at,
         live=before.live if same and before is not None else live,
         listing=listing,
-        deletion_at=pod.metadata.deletion_timestamp,
-        forced=_is_forced(pod),
+        deletion_at=_grace_ends_at(before, pod, is_forced=is_forced),
+        forced_at=forced_at if is_forced else None,
+        spot=before.spot if before is not None else None,
     )
 
 
@@ -187,7 +218,8 @@ def observe_gone(
         entered_at=seen_at,
         live=True,
         deletion_at=last.deletion_at,
-        forced=last.forced,
+        forced_at=last.forced_at,
+        spot=last.spot,
         gone=True,
     )
 
@@ -202,6 +234,13 @@ def _sticky(before: PodSeen | None, pod: Pod, status: RunStatus | None) -> Stick
     ):
         return Sticky(status.container or "", status.reason, status.message)
     return None
+
+
+def _grace_ends_at(before: PodSeen | None, pod: Pod, *, is_forced: bool) -> datetime | None:
+    """Return when a deletion's grace ends: a forced one's shows no more than when it was asked."""
+    if is_forced and before is not None and before.deletion_at is not None:
+        return before.deletion_at
+    return pod.metadata.deletion_timestamp
 
 
 def _is_forced(pod: Pod) -> bool:

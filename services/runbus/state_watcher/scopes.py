@@ -8,6 +8,7 @@ runs or pods.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 EVERYWHERE = ""  # the scope of a watch over all namespaces
 
@@ -20,6 +21,7 @@ class Scopes:
         self._begun = dict.fromkeys(scopes, 0)
         self._complete = dict.fromkeys(scopes, 0)
         self._unreachable: set[str] = set()
+        self._reconnected_at: dict[str, datetime] = {}
 
     def begin_list(self, scope: str) -> None:
         """Note that a list of a scope has begun."""
@@ -29,14 +31,20 @@ class Scopes:
         """Note that the list that was begun last is in, as a whole."""
         self._complete[scope] = self._begun[scope]
 
-    def set_reachable(self, scope: str, reachable: bool) -> bool:
+    def set_reachable(self, scope: str, reachable: bool, now: datetime) -> bool:
         """Note whether the API server answers; return whether it does so again."""
         if not reachable:
             self._unreachable.add(scope)
             return False
         was_unreachable = scope in self._unreachable
         self._unreachable.discard(scope)
+        if was_unreachable:
+            self._reconnected_at[scope] = now
         return was_unreachable
+
+    def reconnected_at(self, namespace: str) -> datetime | None:
+        """Return when the API server last answered again; None if it always did."""
+        return self._reconnected_at.get(self._of(namespace))
 
     def listing(self, namespace: str) -> int:
         """Return the number of the list that was begun last: what is seen now belongs to it."""

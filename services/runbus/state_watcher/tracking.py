@@ -35,7 +35,7 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
     launched_at: datetime | None = None
     confirmed_at: datetime | None = None
     absent_at: datetime | None = None
-    foreign: bool = False
+    foreign_uid: str = ""
     abort_asked_at: datetime | None = None
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
@@ -48,7 +48,7 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
             return False
         if known is None or known.status.attempt != record.status.attempt:
             self.launched_at = self.absent_at = self.confirmed_at = None
-            self.autoscaler, self.foreign = None, False
+            self.autoscaler, self.foreign_uid = None, ""
         # An abort asked for by an older event is dropped by the aborter: judge again at once.
         self.abort_asked_at = None
         if self.launched_at is None and _is_launched(record):
@@ -68,7 +68,33 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
             before, pod, status=status, seen_at=seen_at, live=live, listing=listing
         )
         self.absent_at = None
+        if pod.metadata.uid == self.foreign_uid:  # it has our labels again
+            self.foreign_uid = ""
         return True
+
+    def take_answer(self, pod: Pod, asked_at: datetime, listing: int) -> None:
+        """Take one of the attempt's pods as a question by its name found it.
+
+        One that the watch has called gone before that is there: the watch says so of pods that have
+        lost the labels it asks for. It is asked for by its name from then on.
+        """
+        uid = pod.metadata.uid
+        before = self.pods.get(uid)
+        is_unwatched = before is not None and before.unwatched
+        if before is not None and before.gone:
+            if asked_at <= before.entered_at or _is_older(pod, before):
+                return
+            self.pods[uid] = replace(before, gone=False)
+            is_unwatched = True
+        self.take_pod(pod, asked_at, True, listing)
+        if is_unwatched:
+            self.pods[uid] = replace(self.pods[uid], unwatched=True)
+
+    def take_node(self, uid: str, *, is_spot: bool) -> None:
+        """Note what sort of node a pod is on: the node may be gone later."""
+        pod = self.pods.get(uid)
+        if pod is not None:
+            self.pods[uid] = replace(pod, spot=is_spot)
 
     def take_gone(self, pod: Pod, seen_at: datetime) -> None:
         """Take the last version of a pod that has been removed."""
@@ -116,7 +142,13 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
                 assert_never(command)
 
     def known(
-        self, record: RunRecord, *, synced: bool, reachable: bool, watched: bool = True
+        self,
+        record: RunRecord,
+        *,
+        synced: bool,
+        reachable: bool,
+        watched: bool = True,
+        reconnected_at: datetime | None = None,
     ) -> Known:
         """Return the snapshot to decide on."""
         return Known(
@@ -129,7 +161,8 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
             watched=watched,
             confirmed_at=self.confirmed_at,
             absent_at=self.absent_at,
-            foreign=self.foreign,
+            foreign_uid=self.foreign_uid,
+            reconnected_at=reconnected_at,
             abort_asked_at=self.abort_asked_at,
             clean_up_asked=self.clean_up_asked,
             evidence_asked=self.evidence_asked,

@@ -167,8 +167,9 @@ def kubeconfig(folder: Path, server: str) -> str:
 class Api:
     """An API server with two nodes, that allows some verbs on pods, or knows no reviews."""
 
-    def __init__(self, *allowed: str, has_reviews: bool = True) -> None:
+    def __init__(self, *allowed: str, has_reviews: bool = True, reads_nodes: bool = True) -> None:
         self._allowed = allowed
+        self._reads_nodes = reads_nodes
         self._has_reviews = has_reviews
         self.namespaces: set[str] = set()
 
@@ -192,6 +193,8 @@ class Api:
         wanted: dict[str, Any] = (await request.json())["spec"]["resourceAttributes"]
         self.namespaces.add(wanted["namespace"])
         allowed = wanted["verb"] in self._allowed or wanted["resource"] != "pods"
+        if wanted["resource"] == "nodes":
+            allowed = self._reads_nodes
         return web.json_response({"status": {"allowed": allowed}})
 
 
@@ -225,6 +228,16 @@ async def test_a_node_that_is_not_ready_and_rights_that_are_missing_are_named(
         "aborter needs, and this kubeconfig's user may not in nlp: delete pods",
     ]
     assert api.namespaces == {"nlp", ""}  # nodes and priority classes have none
+
+
+async def test_who_would_know_more_with_nodes_is_named_where_they_may_not_be_read(
+    bus: TestBus, command: Command, tmp_path: Path
+) -> None:
+    async with served(Api("get", "list", "watch", "create", "delete", reads_nodes=False)) as server:
+        done = await command("doctor", "--kubeconfig", kubeconfig(tmp_path, server), "-o", "json")
+    rights = [what for section, what in found(done, "warning") if section == "rights"]
+    assert [what.split()[0] for what in rights] == ["state-watcher", "aborter"]
+    assert all("get nodes" in what for what in rights)
 
 
 async def test_an_api_that_knows_no_reviews_is_told_so(

@@ -7,6 +7,7 @@ import base64
 
 import pytest
 
+from runbus.contracts import labels
 from runbus.contracts.states import RunState
 from support.system import PROJECT, System, sleeping
 
@@ -48,6 +49,22 @@ async def test_a_watch_whose_history_is_gone_lists_again(system: System) -> None
     await system.kube("POST", f"{FAULTS}/cut-watches")
 
     await came_to(system, expected)
+
+
+async def test_a_run_whose_pod_loses_the_label_that_is_watched_goes_on_to_its_end(
+    system: System,
+) -> None:
+    run_id = await system.submit("unlabelled", command=sleeping(4))
+    await system.until(run_id, RunState.RUNNING)
+    (pod,) = await system.pods_of(run_id)
+    del pod["metadata"]["labels"][labels.SHARD]
+    path = f"/api/v1/namespaces/{PROJECT}/pods/{pod['metadata']['name']}"
+    code, answer = await system.kube("PUT", path, pod)
+    assert code == 200, answer
+
+    final = await system.over(run_id)
+
+    assert (final.state, final.attempt) == (RunState.COMPLETED, 1)
 
 
 async def test_while_the_api_server_does_not_answer_nobody_is_aborted(system: System) -> None:

@@ -1,4 +1,4 @@
-"""Abort commands against where the run stands; fences of deletes; force."""
+"""Abort commands against where the run stands; fences of deletes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runbus.aborter.decide import abort_order, force, is_left, judge, withdrawn
-from runbus.aborter.model import Drop, Force, NodeView, Store, Verdict
+from runbus.aborter.decide import abort_order, is_left, judge, withdrawn
+from runbus.aborter.model import Drop, Store, Verdict
 from runbus.contracts import codec
 from runbus.contracts.commands import AbortRun
 from runbus.contracts.events import RunAborting
@@ -173,26 +173,3 @@ def test_a_withdrawn_abort_leaves_the_state_found_with_its_own_limit() -> None:
 
     assert (after.state, after.abort, after.since) == (RunState.RUNNING, None, at(100))
     assert after.deadline == at(160)
-
-
-@pytest.mark.parametrize(
-    ("node", "seconds_past", "expected"),
-    [
-        (NodeView(exists=True, ready=True), 0.5, Force.NO),
-        (NodeView(exists=True, ready=True), 1, Force.YES),
-        (NodeView(exists=False), 1, Force.YES),
-        (NodeView(exists=True, ready=False), 1, Force.NOT_YET),
-        (NodeView(exists=True, ready=False), 299, Force.NOT_YET),
-        (NodeView(exists=True, ready=False), 300, Force.YES),
-        (None, 299, Force.NOT_YET),
-        (None, 300, Force.YES),
-    ],
-)
-def test_a_pod_past_its_grace_is_forced_only_where_that_is_safe(
-    node: NodeView | None, seconds_past: float, expected: Force
-) -> None:
-    assert force(at(0), node, at(seconds_past), 300.0) is expected
-
-
-def test_a_pod_that_nobody_deletes_is_not_forced() -> None:
-    assert force(None, None, at(1e6), 300.0) is Force.NO

@@ -42,6 +42,13 @@ def a_policy(*on: str, limit: int = 1) -> RetryPolicy:
 
 
 EVICTED = an_end(reason="Evicted", outcome_class=OutcomeClass.INFRASTRUCTURE)
+RECLAIMED = AttemptOutcome(
+    state=RunState.RUNNING,
+    reason=Reason.SPOT_RECLAIMED.value,
+    kube_reason="Evicted",
+    outcome_class=OutcomeClass.INFRASTRUCTURE,
+    ended_at=T0,
+)
 STUCK_IMAGE = an_end(RunState.IMAGE_PULL_BACKOFF, Reason.THRESHOLD_EXCEEDED.value, aborted=True)
 EVERYTHING = tuple(
     [member.value for member in (*RunState, *OutcomeClass, *Reason)] + ["Evicted", "OOMKilled"]
@@ -58,6 +65,11 @@ EVERYTHING = tuple(
         pytest.param(a_policy("user"), 1, an_end(), "retrying", id="retried by class"),
         pytest.param(a_policy("infrastructure"), 1, EVICTED, "retrying", id="the default class"),
         pytest.param(a_policy("infrastructure"), 1, an_end(), "error", id="another class"),
+        pytest.param(a_policy("SpotReclaimed"), 1, RECLAIMED, "retrying", id="a spot node's end"),
+        pytest.param(
+            a_policy("Evicted"), 1, RECLAIMED, "retrying", id="by Kubernetes' word for it"
+        ),
+        pytest.param(a_policy("Preempting"), 1, RECLAIMED, "error", id="another word"),
         pytest.param(a_policy("running"), 1, an_end(), "retrying", id="retried by state"),
         pytest.param(a_policy("held"), 1, an_end(), "error", id="another state"),
         pytest.param(

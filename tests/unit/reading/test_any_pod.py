@@ -130,7 +130,8 @@ def test_every_pod_has_a_reading_and_every_reading_its_words(
         assert (reading.outcome_class is not None) is (reading.state is RunState.ERROR)
         assert reading.reason or reading.state is not RunState.ERROR
         assert len(describe(reading)) <= MAX_TEXT_CHARS
-        describe_ending(reading_with_spot(reading, is_spot=is_spot))
+        describe_ending(reading)
+        assert describe(reading_with_spot(reading, is_spot=is_spot))
         ended_on_its_own(reading)
     assert read_gone(pod).pod_ended
 

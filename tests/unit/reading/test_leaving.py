@@ -6,8 +6,9 @@ import pytest
 
 from runbus.contracts.states import OutcomeClass, RunState
 from runbus.reading.ends import ended_on_its_own, reading_with_spot
+from runbus.reading.explain import describe
 from runbus.reading.objects import Pod
-from runbus.reading.pods import Reading, read_gone, read_pod
+from runbus.reading.pods import read_gone, read_pod
 from support.pods import PodBuilder, a_bound_pod, a_pod, at
 
 USER = OutcomeClass.USER
@@ -137,41 +138,46 @@ SPOT_RECLAIMS = [
     FAILED.terminated(143).disrupted("EvictionByEvictionAPI"),
     FAILED.disrupted("DeletionByPodGC"),
     FAILED.disrupted("DeletionByTaintManager"),
-]
-NO_RECLAIMS = [
     FAILED.disrupted("PreemptionByScheduler"),
     FAILED.phase("Failed", reason="Evicted").disrupted("TerminationByKubelet"),
+    FAILED.phase("Failed", reason="Preempting"),
     FAILED.phase("Failed", reason="OutOfcpu"),
     FAILED.phase("Failed", reason="NodeAffinity"),
+]
+NO_RECLAIMS = [
     FAILED.terminated(1),
+    FAILED.terminated(137, reason="OOMKilled"),
+    FAILED.phase("Failed", reason="DeadlineExceeded"),
     a_bound_pod().terminated(0).phase("Succeeded"),
     RUNS,
+    RUNS.disrupted("EvictionByEvictionAPI").deleting(),
 ]
 
 
 @pytest.mark.parametrize("pod", [each.pod() for each in SPOT_RECLAIMS])
-def test_what_a_spot_nodes_reclaim_ends_is_called_so(pod: Pod) -> None:
+def test_whatever_the_platform_ends_on_a_spot_node_is_a_reclaim(pod: Pod) -> None:
     reading = reading_with_spot(read_pod(pod), is_spot=True)
     assert (reading.reason, reading.outcome_class) == ("SpotReclaimed", INFRASTRUCTURE)
-    assert reading.message.startswith("spot node node-1 was taken away (")
-    assert read_pod(pod).reason in reading.message
+    assert reading.message.startswith(f"lost its place on spot node node-1 ({read_pod(pod).reason}")
+    assert describe(reading) == reading.message
 
 
 @pytest.mark.parametrize("pod", [each.pod() for each in NO_RECLAIMS])
-def test_other_ends_on_a_spot_node_keep_their_reason(pod: Pod) -> None:
+def test_what_a_user_ended_on_a_spot_node_or_has_not_ended_is_none(pod: Pod) -> None:
     assert reading_with_spot(read_pod(pod), is_spot=True) == read_pod(pod)
 
 
+@pytest.mark.parametrize("is_spot", [False, None])
 @pytest.mark.parametrize("pod", [each.pod() for each in SPOT_RECLAIMS])
-def test_elsewhere_nothing_is_a_reclaim(pod: Pod) -> None:
-    assert reading_with_spot(read_pod(pod), is_spot=False) == read_pod(pod)
+def test_elsewhere_nothing_is_a_reclaim(pod: Pod, is_spot: bool | None) -> None:
+    assert reading_with_spot(read_pod(pod), is_spot=is_spot) == read_pod(pod)
 
 
-def test_a_reclaim_is_named_while_the_pod_still_runs_and_when_it_has_vanished() -> None:
-    pod = RUNS.disrupted("EvictionByEvictionAPI").deleting().pod()
-    still = reading_with_spot(read_pod(pod), is_spot=True)
-    assert still.state is RunState.RUNNING
-    assert still.ends_as is not None
-    assert still.ends_as.reason == "SpotReclaimed"
-    lost: Reading = reading_with_spot(read_gone(RUNS.pod()), is_spot=True)
-    assert lost.reason == "SpotReclaimed"
+def test_a_pod_that_vanished_with_its_spot_node_was_reclaimed() -> None:
+    lost = reading_with_spot(read_gone(RUNS.pod()), is_spot=True)
+    assert (lost.reason, lost.outcome_class) == ("SpotReclaimed", INFRASTRUCTURE)
+
+
+def test_a_pod_that_somebody_deleted_on_a_spot_node_was_not_reclaimed() -> None:
+    deleted = reading_with_spot(read_gone(RUNS.deleting().pod()), is_spot=True)
+    assert deleted.reason == "PodDeleted"

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbus.contracts.placement import Platform, SpotNodes
 from runbus.contracts.states import Reason, RunState
 from runbus.contracts.status import PodRef, RunStatus
 from runbus.scheduler.decide import ROUND_MAX, admitted, plan, queued
@@ -128,10 +129,18 @@ def test_admission_opens_the_next_attempt_with_nothing_of_the_last() -> None:
         pods=(PodRef(name="old"),),
     )
 
-    after = admitted(before, at(60))
+    after = admitted(before, at(60), Platform())
 
     assert (after.state, after.attempt, after.since) == (RunState.ADMITTED, 2, at(60))
     assert (after.reason, after.exit_code, after.not_before, after.pods) == ("", None, None, ())
+
+
+def test_admission_notes_how_spot_nodes_are_told_for_whoever_sees_the_pod() -> None:
+    spot = SpotNodes(node_selector={"example.com/spot": "yes"})
+
+    after = admitted(a_status(), at(60), Platform(preemptible_nodes=spot))
+
+    assert after.spot_labels == {"example.com/spot": "yes"}
 
 
 def test_queued_counts_from_the_first_queued_event() -> None:

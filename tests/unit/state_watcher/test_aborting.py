@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from runbus.contracts.commands import CleanUpCause, CleanUpObjects
 from runbus.contracts.states import RunState
 from runbus.contracts.status import AbortCause, RunStatus
@@ -190,6 +192,47 @@ def test_a_pod_forced_away_from_a_ready_node_is_an_abort_like_any_other() -> Non
     run.sees_gone(pod, at(133))
 
     stored = published(run.decide(at(133)))
+
+    assert stored is not None
+    assert stored[1].state is RunState.RETRYING
+
+
+@pytest.mark.parametrize("grace_s", [30, 300, 3600])
+def test_a_long_grace_that_was_used_up_on_a_ready_node_is_an_abort_like_any_other(
+    grace_s: int,
+) -> None:
+    run = Watched(aborting(RunState.RUNNING, retry=a_policy(5, "running")))
+    pod = ours(a_bound_pod()).running()
+    run.sees(pod.deleting(asked_at="10:01:41", grace_s=grace_s), at(101))
+    run.sees_gone(version(pod.deleting(asked_at="10:01:41", grace_s=0), 30), at(102.2 + grace_s))
+
+    stored = published(run.decide(at(102.2 + grace_s)))
+
+    assert stored is not None
+    assert stored[1].state is RunState.RETRYING
+
+
+def test_after_a_long_grace_a_silent_node_has_its_full_time() -> None:
+    run = Watched(aborting(RunState.RUNNING, retry=a_policy(5, "running")))
+    pod = ours(a_bound_pod()).running()
+    run.sees(pod.deleting(asked_at="10:01:41", grace_s=600), at(101))
+    run.sees_gone(version(pod.deleting(asked_at="10:01:41", grace_s=0), 30), at(1001.1))
+
+    stored = published(run.decide(at(1001.1)))
+
+    assert stored is not None
+    assert stored[1].state is RunState.ABORTED
+    assert "may still run on node node-1" in stored[1].status_text
+
+
+def test_what_holds_up_a_pod_after_it_was_forced_away_does_not_count() -> None:
+    run = Watched(aborting(RunState.RUNNING, retry=a_policy(5, "running")))
+    pod = ours(a_bound_pod()).running()
+    forced = pod.deleting(asked_at="10:01:41", grace_s=0)
+    run.sees(pod.deleting(asked_at="10:01:41", grace_s=30), at(101))
+    run.sees(version(forced, 30), at(132.2)).sees_gone(version(forced, 31), at(1000))
+
+    stored = published(run.decide(at(1000)))
 
     assert stored is not None
     assert stored[1].state is RunState.RETRYING

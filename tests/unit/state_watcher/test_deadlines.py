@@ -71,6 +71,27 @@ def test_a_fired_timer_stays_armed_and_is_judged_on_a_new_view_after_five_second
     assert len(run.confirmed(at(75)).decide(at(75.1)).commands) == 1
 
 
+def test_a_fired_timer_is_judged_again_on_reconnect_and_on_a_view_newer_than_that() -> None:
+    run = stuck().confirmed(at(70))
+    run.tracked.abort_asked_at = at(70)
+    run.reconnected_at = at(72)
+
+    asked, sent = run.decide(at(72.1)), run.confirmed(at(72.1)).decide(at(72.2))
+
+    assert asked.look is not None
+    assert (len(sent.commands), sent.wake_at) == (1, at(77.2))
+
+
+def test_a_reconnect_before_the_abort_was_asked_for_is_no_reason_to_ask_again() -> None:
+    run = stuck().confirmed(at(70))
+    run.tracked.abort_asked_at = at(70)
+    run.reconnected_at = at(69)
+
+    decision = run.decide(at(71))
+
+    assert (decision.commands, decision.look, decision.wake_at) == ((), None, at(75))
+
+
 def test_a_state_that_was_left_is_stored_instead_of_an_abort() -> None:
     run = stuck().confirmed(at(71))
     pod = ours(a_bound_pod()).running().document()

@@ -177,7 +177,7 @@ def test_a_launched_pod_that_does_not_show_is_asked_for_after_three_seconds() ->
 
 def test_an_object_of_that_name_that_is_not_ours_ends_the_attempt() -> None:
     run = Watched(a_status(RunState.ADMITTED), event_type="launched")
-    run.tracked.foreign = True
+    run.tracked.foreign_uid = "another"
 
     stored = published(run.decide(at(4)))
 

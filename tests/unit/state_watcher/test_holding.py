@@ -41,7 +41,7 @@ def a_run(number: int = 0) -> Tracked:
     tracked.absent_at = at(4)
     tracked.abort_asked_at = at(5)
     tracked.clean_up_asked = {"u": at(6)}
-    tracked.foreign = True
+    tracked.foreign_uid = "another"
     tracked.take_sent(KeepEvidence(attempt=1, namespace="nlp", objects=()), at(7))
     return tracked
 

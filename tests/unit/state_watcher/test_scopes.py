@@ -38,11 +38,22 @@ def test_what_is_not_watched_is_not_waited_for() -> None:
 def test_the_api_server_is_back_once() -> None:
     scopes = Scopes(("",))
 
-    assert not scopes.set_reachable("", True)
-    scopes.set_reachable("", False)
+    assert not scopes.set_reachable("", True, at(1))
+    scopes.set_reachable("", False, at(1))
     assert not scopes.is_reachable("nlp")
-    assert scopes.set_reachable("", True)
-    assert not scopes.set_reachable("", True)
+    assert scopes.set_reachable("", True, at(1))
+    assert not scopes.set_reachable("", True, at(1))
+
+
+def test_a_reconnect_has_its_time_and_no_other_answer_has() -> None:
+    scopes = Scopes(("",))
+    scopes.set_reachable("", True, at(1))
+    before = scopes.reconnected_at("nlp")
+    scopes.set_reachable("", False, at(2))
+    scopes.set_reachable("", True, at(3))
+    scopes.set_reachable("", True, at(4))
+
+    assert (before, scopes.reconnected_at("nlp")) == (None, at(3))
 
 
 def a_watched_pod(scopes: Scopes) -> Watched:

@@ -46,6 +46,7 @@ RIGHTS: dict[Publisher, tuple[Right, ...]] = {
         Right("list", _PODS),
         Right("watch", _PODS),
         Right("list", "events"),
+        Right("get", "nodes", is_namespaced=False),
     ),
     Publisher.ABORTER: (
         Right("get", _PODS),
