@@ -99,7 +99,7 @@ class Dask(Struct, frozen=True, kw_only=True, omit_defaults=True):
         int | None, from_1_to(THREADS_MAX), Meta(description="threads of each worker")
     ] = None
     idle_timeout: Annotated[
-        Duration | None, Meta(description="a cluster without work goes after this time")
+        Duration | None, Meta(description="mode cluster: without work it goes after this time")
     ] = None
 
 
@@ -117,7 +117,8 @@ class NuclioHttp(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = None
     host: Annotated[HostName | None, Meta(description="the ingress' host; none: no ingress")] = None
     paths: Annotated[
-        tuple[AbsolutePath, ...] | None, Meta(description="the ingress' paths; default /")
+        tuple[AbsolutePath, ...] | None,
+        Meta(description="the ingress' paths, with a host only; default /"),
     ] = None
 
 
@@ -137,7 +138,9 @@ class NuclioStream(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A trigger from a v3io stream."""
 
     path: Annotated[StreamPath, Meta(description="v3io:///container/path/of/the/stream")]
-    name: Annotated[VolumeName | None, Meta(description="the trigger's; default stream")] = None
+    name: Annotated[
+        VolumeName | None, Meta(description="the trigger's, not http; default stream")
+    ] = None
     group: Annotated[Text | None, Meta(description="the consumer group; default serving")] = None
     seek_to: Annotated[SeekTo | None, Meta(description="default latest")] = None
     shards: Annotated[
