@@ -144,7 +144,7 @@ def is_kueues(each: Each) -> bool:
 def stands_at(each: Each, path: str) -> bool:
     """Say whether a finding is about a setting, or about what it stands in or beside."""
     written = "/" + each.path.replace("[]", "").replace(".", "/")
-    place = written.replace("/executing", "/running").replace("/queue/name", "/queue/system")
+    place = written.replace("/queue/name", "/queue/system")
     return f"{place}/".startswith(f"{path}/") or path.startswith(f"{place}/")
 
 
