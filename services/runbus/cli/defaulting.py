@@ -12,6 +12,7 @@ from runbus.cli.connection import connected, user
 from runbus.cli.defaults import checked_defaults
 from runbus.cli.documents import read_sources
 from runbus.cli.exits import Exit
+from runbus.cli.kept_defaults import WHAT_HOLDS, revisions_of, revisions_on
 from runbus.cli.output import printing
 from runbus.cli.output.revisions import (
     HEADERS,
@@ -25,24 +26,17 @@ from runbus.cli.output.tables import table
 from runbus.cli.output.violations import violation_lines
 from runbus.cli.problems import CliError
 from runbus.cli.running import run_async
-from runbus.contracts.streams import DEFAULTS_BUCKET
 from runbus.sdk.bus import Bus
 from runbus.sdk.defaults import (
     DefaultsMovedError,
     DefaultsRevision,
-    kept_defaults,
     newest_defaults,
     store_defaults,
 )
-from runbus.sdk.errors import NotFoundError
 from runbus.settings.defaults import parse_defaults
 from runbus.settings.model import Read, Refused
 from runbus.settings.reading import read_documents
 
-WHAT_HOLDS = (
-    "the bus has no defaults: the services hold to their RUNBUS_DEFAULTS_FILE"
-    " (`runbus up --defaults FILE`), else to what is shipped"
-)
 TEMPLATE = b"""\
 # The operator's defaults, as a whole; take the # away from what you want.
 # defaults: {state_thresholds: {running: 24h}}    # any setting of a run
@@ -56,7 +50,7 @@ async def get(
     nats_url: str | None, revision: int | None, output: Literal["text", "yaml", "json"]
 ) -> Exit:
     """Print one revision, and say which it is."""
-    kept = await _kept(nats_url)
+    kept = await revisions_of(nats_url)
     found = _chosen(kept, revision)
     if found is None or found.content is None:
         printing.say(WHAT_HOLDS if found is None else f"{told(found)}; {WHAT_HOLDS}")
@@ -82,7 +76,7 @@ async def set_(
     if (file is None) == (revision is None):
         raise CliError("give either a file with -f, or --revision", way_out="-f - reads stdin")
     async with connected(nats_url) as client:
-        kept = await _kept_on(client.bus)
+        kept = await revisions_on(client.bus)
         if file is not None:
             (source,) = read_sources([file])
             name, content = source.name, source.content
@@ -133,7 +127,7 @@ def moved(what: str, number: int) -> CliError:
 
 def edit(nats_url: str | None) -> Exit:
     """Edit the newest revision and store it, unless another one was stored meanwhile."""
-    kept = run_async(_kept(nats_url))
+    kept = run_async(revisions_of(nats_url))
     newest = kept[-1] if kept else None
     before = newest.content if newest is not None and newest.content is not None else TEMPLATE
     is_json = before.lstrip().startswith(b"{")
@@ -161,7 +155,7 @@ def edit(nats_url: str | None) -> Exit:
 async def diff(nats_url: str | None, file: str, revision: int | None) -> Exit:
     """Print what a file changes in a revision."""
     (source,) = read_sources([file])
-    found = _chosen(await _kept(nats_url), revision)
+    found = _chosen(await revisions_of(nats_url), revision)
     lines = _difference(found, source.content, source.name, sys.stdout)
     printing.out("".join(f"{line}\n" for line in lines))
     checked_defaults(source.content, source.name)
@@ -172,7 +166,7 @@ async def diff(nats_url: str | None, file: str, revision: int | None) -> Exit:
 
 async def history(nats_url: str | None, output: str, *, with_headers: bool) -> Exit:
     """Print the revisions that are kept, newest first."""
-    kept = await _kept(nats_url)
+    kept = await revisions_of(nats_url)
     if not kept:
         printing.say(WHAT_HOLDS)
     match output:
@@ -198,20 +192,6 @@ async def _store(bus: Bus, content: bytes, after: int) -> Exit:
         raise moved(f"somebody else was faster{by}", number) from error
     printing.out_line(f"revision {revision} is stored: it holds for runs accepted from now on")
     return Exit.DONE
-
-
-async def _kept(nats_url: str | None) -> list[DefaultsRevision]:
-    async with connected(nats_url) as client:
-        return await _kept_on(client.bus)
-
-
-async def _kept_on(bus: Bus) -> list[DefaultsRevision]:
-    try:
-        return await kept_defaults(bus)
-    except NotFoundError as error:
-        text = f"the bus has no bucket {DEFAULTS_BUCKET}"
-        way_out = "run `runbus init` against it once"
-        raise CliError(text, way_out=way_out, code=Exit.UNREACHABLE) from error
 
 
 def _chosen(kept: list[DefaultsRevision], revision: int | None) -> DefaultsRevision | None:

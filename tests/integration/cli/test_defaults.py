@@ -162,3 +162,41 @@ def with_editor(bus: TestBus, folder: Path, editor: str) -> Command:
             "TMPDIR": str(folder),
         }
     )
+
+
+async def test_documents_are_judged_by_the_defaults_of_the_bus_where_that_is_asked_for(
+    bus: TestBus, command: Command
+) -> None:
+    document = "{project: nlp, name: a, kind: mpijob, command: x, image: 'x:1', replicas: 9}"
+    given = ("-f", "-", "--defaults-from-bus")
+    empty = await command("lint", *given, stdin=document)
+    assert (empty.code, "the bus has no defaults" in empty.err) == (0, True), empty.err
+
+    text = "caps: {replicas: 8}\ndefaults: {node_selector: {pool: bus}}\n"
+    await command("defaults", "set", "-f", "-", stdin=text)
+    await store_defaults(bus.bus, BROKEN.encode(), author="Zoë", after=1)
+
+    linted = await command("lint", *given, stdin=document)
+    assert (linted.code, "the cap of the service is 8" in linted.out) == (3, True)
+    assert "under the defaults of the bus, revision 1" in linted.err
+    assert (await command("lint", "-f", "-", stdin=document)).code == 0
+
+    fewer = document.replace("9", "8")
+    rendered = await command("render", *given, stdin=fewer)
+    assert (rendered.code, "pool: bus" in rendered.out) == (0, True), rendered.err
+    explained = await command("explain", *given, "node_selector", "-o", "json", stdin=fewer)
+    assert [(row["value"], row["level"]) for row in explained.json] == [("bus", "service")]
+
+
+async def test_the_defaults_of_the_bus_need_one_and_exclude_a_file(
+    bus: TestBus, command: Command, tmp_path: Path
+) -> None:
+    document = "{project: nlp, name: a, kind: job, image: 'x:1'}"
+    file = tmp_path / "defaults.yaml"
+    file.write_text(FIRST)
+    both = ("--defaults-from-bus", "--defaults", str(file))
+    refused = await command("lint", "-f", "-", *both, stdin=document)
+    assert (refused.code, "exclude each other" in refused.err) == (2, True)
+    nowhere = ("--defaults-from-bus", "--nats-url", "nats://127.0.0.1:1")
+    assert (await command("render", "-f", "-", *nowhere, stdin=document)).code == 6
+    assert (await command("explain", "some-run", "--defaults-from-bus")).code == 2
