@@ -7,7 +7,10 @@ import sys
 from typing import Literal, TextIO
 
 from runbus.cli import editing
+from runbus.cli.changes.assigning import AssignError
 from runbus.cli.changes.difference import difference
+from runbus.cli.changes.paths import PathError, Step, read_path
+from runbus.cli.changes.removing import Removed, without
 from runbus.cli.connection import connected, user
 from runbus.cli.defaults import checked_defaults
 from runbus.cli.documents import read_sources
@@ -90,6 +93,47 @@ async def set_(
         after = expected(newest, author=_author(), base=base)
         _show_difference(newest, content, name)
         return await _store(client.bus, content, after)
+
+
+async def unset(nats_url: str | None, key: str) -> Exit:
+    """Take a key out of the newest revision and store what is left.
+
+    Raises:
+        CliError: nothing stands there, what is left is refused, or somebody else was faster.
+
+    """
+    try:
+        steps = read_path(key)
+    except PathError as error:
+        text = f"{key!r} is no path of a setting: {error}"
+        raise CliError(text, way_out="such as defaults.image or projects.nlp.caps") from error
+    async with connected(nats_url) as client:
+        kept = await revisions_on(client.bus)
+        newest = kept[-1] if kept else None
+        found = _taken_out(newest, steps, key)
+        if found.is_anew:
+            printing.say("note: written anew for it: comments are lost, `defaults edit` keeps them")
+        content = found.text.encode()
+        checked_defaults(content, f"what is left without {key}")
+        _show_difference(newest, content, f"without {key}")
+        return await _store(client.bus, content, newest.revision if newest is not None else 0)
+
+
+def _taken_out(newest: DefaultsRevision | None, steps: tuple[Step, ...], key: str) -> Removed:
+    text = text_of(newest)
+    match read_documents(text)[0]:
+        case Read(value=dict() as value):
+            pass
+        case _:
+            value = {}
+    try:
+        found = without(text, value, steps)
+    except AssignError as error:
+        raise CliError(str(error), way_out=error.way_out) from error
+    if found is None:
+        what = f"{told(newest)}, says nothing of {key}" if newest is not None else WHAT_HOLDS
+        raise CliError(what, way_out="`runbus defaults get` shows what there is")
+    return found
 
 
 def expected(newest: DefaultsRevision | None, *, author: str, base: int | None) -> int:
