@@ -47,7 +47,11 @@ class Mpi(Struct, frozen=True, kw_only=True, omit_defaults=True):
         int | None, from_1_to(SLOTS_MAX), Meta(description="processes on each worker; default 1")
     ] = None
     args: Annotated[
-        tuple[str, ...] | None, Meta(description="options of mpirun, before the program")
+        tuple[str, ...] | None,
+        Meta(
+            description="options of mpirun, before the program; `-x NAME` hands a variable on to"
+            " the processes on the workers: ssh takes none along"
+        ),
     ] = None
     clean_pod_policy: Annotated[
         CleanPodPolicy | None, Meta(description="which pods go at the end; default Running")
