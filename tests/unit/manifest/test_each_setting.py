@@ -84,12 +84,14 @@ ROLES = {
     ]
     for kind, least in LEAST.items()
 }
+EACH = {
+    kind: [*OF_A_RUN, *(of_role(role, each) for role in ROLES[kind] for each in OF_A_ROLE)]
+    for kind in LEAST
+}
 CASES = [
     pytest.param(kind, each, id=f"{kind}-{each.path}-{number}")
     for kind in LEAST
-    for number, each in enumerate(
-        [*OF_A_RUN, *(of_role(role, each) for role in ROLES[kind] for each in OF_A_ROLE)]
-    )
+    for number, each in enumerate(EACH[kind])
 ]
 
 
@@ -182,7 +184,7 @@ def test_a_setting_is_refused_where_it_stands_or_it_has_an_effect(kind: str, eac
 @AT_ANY_SPEED
 @given(data=st.data())
 def test_a_setting_has_an_effect_whatever_stands_beside_it(kind: str, data: st.DataObject) -> None:
-    each = data.draw(st.sampled_from([each for each in OF_A_RUN if not is_refused(kind, each)]))
+    each = data.draw(st.sampled_from([each for each in EACH[kind] if not is_refused(kind, each)]))
     assume(each.path not in FOR_OTHERS)
     around = data.draw(any_run(LEAST[kind]["kind"]))
     key, *_ = each.path.replace("[]", "").split(".")
