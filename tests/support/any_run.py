@@ -168,15 +168,20 @@ _SPARK_CONFS = _optional(
     conf=st.sampled_from([{"a.b": "1"}, {"spark.driver.memoryOverhead": "1g"}]),
 )
 _SPARK = st.builds(lambda program, conf: {**program, **conf}, _SPARK_PROGRAMS, _SPARK_CONFS)
-_DASK = _optional(
-    mode=st.sampled_from(["cluster", "job"]), nthreads=_COUNTS, idle_timeout=_DURATIONS
+_DASK_JOBS = _optional(nthreads=_COUNTS).map(lambda dask: {"mode": "job", **dask})
+_DASK_CLUSTERS = _optional(mode=st.just("cluster"), nthreads=_COUNTS, idle_timeout=_DURATIONS)
+_DASK = st.one_of(_DASK_JOBS, _DASK_CLUSTERS)
+_INGRESSES: Any = st.sampled_from(
+    [{}, {"host": "a.example.com"}, {"host": "b.example.com", "paths": ["/", "/v2"]}]
 )
-_HTTP = _optional(
-    workers=_COUNTS,
-    worker_timeout=st.sampled_from(["1500ms", "30s"]),
-    gateway_timeout=st.just("90s"),
-    host=st.just("ranker.example.com"),
-    paths=st.just(["/", "/v2"]),
+_HTTP = st.builds(
+    lambda trigger, ingress: {**trigger, **ingress},
+    _optional(
+        workers=_COUNTS,
+        worker_timeout=st.sampled_from(["1500ms", "30s"]),
+        gateway_timeout=st.just("90s"),
+    ),
+    _INGRESSES,
 )
 _STREAM = _optional(
     name=st.just("events"),
@@ -241,7 +246,7 @@ def _unfit(kind: str, document: Raw) -> set[str]:
     if kind == "spark":
         return {"resources"}
     is_cluster = kind == "dask" and not is_dask_job(document)
-    return {"state_thresholds"} if is_cluster else set()
+    return {"command", "args", "state_thresholds"} if is_cluster else set()
 
 
 @st.composite
@@ -252,9 +257,10 @@ def _scaling(draw: st.DrawFn, kind: str, document: Raw) -> Raw:
     if kind == "mpijob" or stream or draw(st.booleans()):
         return {"replicas": draw(_COUNTS)}
     least = draw(st.integers(0, 5))
-    found: Raw = {"min_replicas": least, "max_replicas": max(1, least + draw(st.integers(0, 5)))}
+    most = max(1, least + draw(st.integers(0, 5)))
+    found: Raw = {"min_replicas": least, "max_replicas": most}
     asks_for_cpu = "cpu" in document.get("resources", {}).get("requests", {})
-    if kind in FUNCTIONS and asks_for_cpu and draw(st.booleans()):
+    if kind in FUNCTIONS and asks_for_cpu and least != most and draw(st.booleans()):
         found["target_cpu"] = 60
     return found
 

@@ -193,7 +193,8 @@ class Queue(Struct, frozen=True, kw_only=True, omit_defaults=True):
         ObjectName | None, Meta(description="the queue; with kueue: the LocalQueue")
     ] = None
     system: Annotated[
-        QueueSystem | None, Meta(description="who admits it: runbus (default) or kueue")
+        QueueSystem | None,
+        Meta(description="who admits it: runbus (default), or kueue (job, mpijob, spark)"),
     ] = None
 
 
@@ -243,7 +244,10 @@ class RunDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     image: Annotated[Image | None, Meta(description="the image; required after defaults")] = None
     command: Annotated[
         str | tuple[str, ...] | None,
-        Meta(description="the container command; text is one element and never split"),
+        Meta(
+            description="the container command; text is one element and never split. spark: the"
+            " application's file; mpijob: what mpirun starts"
+        ),
     ] = None
     args: Annotated[
         tuple[str, ...] | None,

@@ -47,7 +47,11 @@ class Mpi(Struct, frozen=True, kw_only=True, omit_defaults=True):
         int | None, from_1_to(SLOTS_MAX), Meta(description="processes on each worker; default 1")
     ] = None
     args: Annotated[
-        tuple[str, ...] | None, Meta(description="options of mpirun, before the program")
+        tuple[str, ...] | None,
+        Meta(
+            description="options of mpirun, before the program; `-x NAME` hands a variable on to"
+            " the processes on the workers: ssh takes none along"
+        ),
     ] = None
     clean_pod_policy: Annotated[
         CleanPodPolicy | None, Meta(description="which pods go at the end; default Running")
@@ -99,7 +103,7 @@ class Dask(Struct, frozen=True, kw_only=True, omit_defaults=True):
         int | None, from_1_to(THREADS_MAX), Meta(description="threads of each worker")
     ] = None
     idle_timeout: Annotated[
-        Duration | None, Meta(description="a cluster without work goes after this time")
+        Duration | None, Meta(description="mode cluster: without work it goes after this time")
     ] = None
 
 
@@ -117,7 +121,8 @@ class NuclioHttp(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = None
     host: Annotated[HostName | None, Meta(description="the ingress' host; none: no ingress")] = None
     paths: Annotated[
-        tuple[AbsolutePath, ...] | None, Meta(description="the ingress' paths; default /")
+        tuple[AbsolutePath, ...] | None,
+        Meta(description="the ingress' paths, with a host only; default /"),
     ] = None
 
 
@@ -137,7 +142,9 @@ class NuclioStream(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A trigger from a v3io stream."""
 
     path: Annotated[StreamPath, Meta(description="v3io:///container/path/of/the/stream")]
-    name: Annotated[VolumeName | None, Meta(description="the trigger's; default stream")] = None
+    name: Annotated[
+        VolumeName | None, Meta(description="the trigger's, not http; default stream")
+    ] = None
     group: Annotated[Text | None, Meta(description="the consumer group; default serving")] = None
     seek_to: Annotated[SeekTo | None, Meta(description="default latest")] = None
     shards: Annotated[

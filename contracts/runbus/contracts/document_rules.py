@@ -98,6 +98,8 @@ def _v3io(given: Given, cleaned: dict[str, Any], path: str, findings: Findings) 
         findings.add(f"{path}/container", ViolationCode.CONFLICT, container, hint=hint)
     elif not is_home and given.get("container") is None:
         hint = "say which data container, like `container: projects`"
+        if "path" in given and given["path"] is None:
+            hint += """; for a home quote the path: '~' alone is nothing in YAML"""
         findings.add(f"{path}/container", ViolationCode.REQUIRED, hint=hint)
     elif container is not None and "/" in container:
         hint = "the container alone stands here, and the path in it in `path`"

@@ -20,3 +20,6 @@ RERUN_OF_ANNOTATION = "runbus.dev/rerun-of"
 ORDER_ANNOTATION = "runbus.dev/order"
 
 KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+# By which Nuclio finds a function's project, and everything that belongs to a function.
+NUCLIO_PROJECT = "nuclio.io/project-name"
+NUCLIO_FUNCTION = "nuclio.io/function-name"

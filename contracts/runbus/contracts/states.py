@@ -7,6 +7,7 @@ instead of failing, because msgspec refuses an enum member it does not know.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -109,6 +110,14 @@ class Role(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Role:
         return cls.UNKNOWN
+
+
+# Of dask, only a job has a runner. The other kinds have no role but main.
+ROLES_BY_KIND: Mapping[Kind, tuple[Role, ...]] = {
+    Kind.MPIJOB: (Role.LAUNCHER, Role.WORKER),
+    Kind.SPARK: (Role.DRIVER, Role.EXECUTOR),
+    Kind.DASK: (Role.SCHEDULER, Role.WORKER, Role.RUNNER),
+}
 
 
 class OutcomeClass(StrEnum):

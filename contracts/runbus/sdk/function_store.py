@@ -26,7 +26,7 @@ _OPERATION = "KV-Operation"
 
 
 class StoredFunction(Struct, frozen=True, kw_only=True):
-    """The newest revision of a function on the bus."""
+    """A revision of a function on the bus."""
 
     name: str
     tag: str
@@ -49,6 +49,14 @@ async def newest_function(bus: Bus, name: str, tag: str) -> StoredFunction | Non
     """Return a function, from the bucket's leader; None where there is none."""
     found = await bus.last_message(FUNCTIONS_STREAM, function_subject(name, tag))
     return _stored(found) if found is not None else None
+
+
+async def kept_functions(bus: Bus, name: str, tag: str) -> list[StoredFunction]:
+    """Return the revisions of a function that the bus keeps, oldest first; removals are none."""
+    await bus.api(f"STREAM.INFO.{FUNCTIONS_STREAM}")  # a bus without it would be waited for
+    async with follow(bus, FUNCTIONS_STREAM, [function_subject(name, tag)]) as follower:
+        found = [_stored(each) async for each in until_caught_up(follower)]
+    return [each for each in found if each is not None]
 
 
 async def all_functions(bus: Bus) -> list[StoredFunction]:

@@ -1,4 +1,4 @@
-"""What Tab offers besides commands and options: runs, as the bus knows them, and states.
+"""What Tab offers besides commands and options: runs and functions of the bus, and states.
 
 Called by the shells' scripts through cyclopts. A bus that does not answer at once, or at all,
 offers nothing; nothing is ever said, because a shell waits for the cursor.
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
 
     from runbus.sdk.defaults import DefaultsRevision
+    from runbus.sdk.function_store import StoredFunction
     from runbus.sdk.runs import RunRecord
 
 BUS_TIMEOUT_S = 0.3
@@ -72,6 +73,37 @@ def revisions(context: CompletionContext) -> Offers:
     return []
 
 
+def functions(context: CompletionContext) -> Offers:
+    """Return the functions of the bus that begin with what has been typed."""
+    import asyncio
+    import contextlib
+
+    from runbus.cli.problems import CliError
+    from runbus.sdk.errors import BusError
+
+    with contextlib.suppress(TimeoutError, CliError, BusError, OSError):
+        found = asyncio.run(_read_functions(_nats_url(context)))
+        return function_offers(context.incomplete, found)
+    return []
+
+
+def function_offers(typed: str, stored: Iterable[StoredFunction]) -> Offers:
+    """Return what completes a function's name, with its tag and in the form that was begun. Pure.
+
+    A name alone means the tag latest, and is offered where there is that.
+    """
+    from runbus.contracts.grammars import FUNCTION_TAG_DEFAULT, HUB
+
+    hub = HUB if typed.startswith(HUB) else ""
+    offers: dict[str, str] = {}
+    for each in stored:
+        is_short = each.tag == FUNCTION_TAG_DEFAULT and ":" not in typed.removeprefix(hub)
+        text = f"{hub}{each.name}" if is_short else f"{hub}{each.name}:{each.tag}"
+        if text.startswith(typed) and len(offers) < OFFERED_MAX:
+            offers[text] = f"revision {each.revision} by {each.author or 'nobody known'}"
+    return list(offers.items())
+
+
 def states(context: CompletionContext) -> Sequence[str]:
     """Return the states of runs."""
     from runbus.contracts.states import RunState
@@ -112,6 +144,16 @@ async def _read_revisions(nats_url: str | None) -> list[DefaultsRevision]:
 
     async with asyncio.timeout(BUS_TIMEOUT_S), connected(nats_url) as client:
         return await kept_defaults(client.bus)
+
+
+async def _read_functions(nats_url: str | None) -> list[StoredFunction]:
+    import asyncio
+
+    from runbus.cli.connection import connected
+    from runbus.sdk.function_store import all_functions
+
+    async with asyncio.timeout(BUS_TIMEOUT_S), connected(nats_url) as client:
+        return await all_functions(client.bus)
 
 
 def _newest(records: Iterable[RunRecord]) -> Iterable[RunRecord]:

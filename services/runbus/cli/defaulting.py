@@ -7,11 +7,15 @@ import sys
 from typing import Literal, TextIO
 
 from runbus.cli import editing
+from runbus.cli.changes.assigning import AssignError
 from runbus.cli.changes.difference import difference
+from runbus.cli.changes.paths import PathError, Step, read_path
+from runbus.cli.changes.removing import Removed, without
 from runbus.cli.connection import connected, user
 from runbus.cli.defaults import checked_defaults
 from runbus.cli.documents import read_sources
 from runbus.cli.exits import Exit
+from runbus.cli.kept_defaults import WHAT_HOLDS, revisions_of, revisions_on
 from runbus.cli.output import printing
 from runbus.cli.output.revisions import (
     HEADERS,
@@ -25,24 +29,17 @@ from runbus.cli.output.tables import table
 from runbus.cli.output.violations import violation_lines
 from runbus.cli.problems import CliError
 from runbus.cli.running import run_async
-from runbus.contracts.streams import DEFAULTS_BUCKET
 from runbus.sdk.bus import Bus
 from runbus.sdk.defaults import (
     DefaultsMovedError,
     DefaultsRevision,
-    kept_defaults,
     newest_defaults,
     store_defaults,
 )
-from runbus.sdk.errors import NotFoundError
 from runbus.settings.defaults import parse_defaults
 from runbus.settings.model import Read, Refused
 from runbus.settings.reading import read_documents
 
-WHAT_HOLDS = (
-    "the bus has no defaults: the services hold to their RUNBUS_DEFAULTS_FILE"
-    " (`runbus up --defaults FILE`), else to what is shipped"
-)
 TEMPLATE = b"""\
 # The operator's defaults, as a whole; take the # away from what you want.
 # defaults: {state_thresholds: {running: 24h}}    # any setting of a run
@@ -56,7 +53,7 @@ async def get(
     nats_url: str | None, revision: int | None, output: Literal["text", "yaml", "json"]
 ) -> Exit:
     """Print one revision, and say which it is."""
-    kept = await _kept(nats_url)
+    kept = await revisions_of(nats_url)
     found = _chosen(kept, revision)
     if found is None or found.content is None:
         printing.say(WHAT_HOLDS if found is None else f"{told(found)}; {WHAT_HOLDS}")
@@ -82,7 +79,7 @@ async def set_(
     if (file is None) == (revision is None):
         raise CliError("give either a file with -f, or --revision", way_out="-f - reads stdin")
     async with connected(nats_url) as client:
-        kept = await _kept_on(client.bus)
+        kept = await revisions_on(client.bus)
         if file is not None:
             (source,) = read_sources([file])
             name, content = source.name, source.content
@@ -96,6 +93,47 @@ async def set_(
         after = expected(newest, author=_author(), base=base)
         _show_difference(newest, content, name)
         return await _store(client.bus, content, after)
+
+
+async def unset(nats_url: str | None, key: str) -> Exit:
+    """Take a key out of the newest revision and store what is left.
+
+    Raises:
+        CliError: nothing stands there, what is left is refused, or somebody else was faster.
+
+    """
+    try:
+        steps = read_path(key)
+    except PathError as error:
+        text = f"{key!r} is no path of a setting: {error}"
+        raise CliError(text, way_out="such as defaults.image or projects.nlp.caps") from error
+    async with connected(nats_url) as client:
+        kept = await revisions_on(client.bus)
+        newest = kept[-1] if kept else None
+        found = _taken_out(newest, steps, key)
+        if found.is_anew:
+            printing.say("note: written anew for it: comments are lost, `defaults edit` keeps them")
+        content = found.text.encode()
+        checked_defaults(content, f"what is left without {key}")
+        _show_difference(newest, content, f"without {key}")
+        return await _store(client.bus, content, newest.revision if newest is not None else 0)
+
+
+def _taken_out(newest: DefaultsRevision | None, steps: tuple[Step, ...], key: str) -> Removed:
+    text = text_of(newest)
+    match read_documents(text)[0]:
+        case Read(value=dict() as value):
+            pass
+        case _:
+            value = {}
+    try:
+        found = without(text, value, steps)
+    except AssignError as error:
+        raise CliError(str(error), way_out=error.way_out) from error
+    if found is None:
+        what = f"{told(newest)}, says nothing of {key}" if newest is not None else WHAT_HOLDS
+        raise CliError(what, way_out="`runbus defaults get` shows what there is")
+    return found
 
 
 def expected(newest: DefaultsRevision | None, *, author: str, base: int | None) -> int:
@@ -133,7 +171,7 @@ def moved(what: str, number: int) -> CliError:
 
 def edit(nats_url: str | None) -> Exit:
     """Edit the newest revision and store it, unless another one was stored meanwhile."""
-    kept = run_async(_kept(nats_url))
+    kept = run_async(revisions_of(nats_url))
     newest = kept[-1] if kept else None
     before = newest.content if newest is not None and newest.content is not None else TEMPLATE
     is_json = before.lstrip().startswith(b"{")
@@ -161,7 +199,7 @@ def edit(nats_url: str | None) -> Exit:
 async def diff(nats_url: str | None, file: str, revision: int | None) -> Exit:
     """Print what a file changes in a revision."""
     (source,) = read_sources([file])
-    found = _chosen(await _kept(nats_url), revision)
+    found = _chosen(await revisions_of(nats_url), revision)
     lines = _difference(found, source.content, source.name, sys.stdout)
     printing.out("".join(f"{line}\n" for line in lines))
     checked_defaults(source.content, source.name)
@@ -172,7 +210,7 @@ async def diff(nats_url: str | None, file: str, revision: int | None) -> Exit:
 
 async def history(nats_url: str | None, output: str, *, with_headers: bool) -> Exit:
     """Print the revisions that are kept, newest first."""
-    kept = await _kept(nats_url)
+    kept = await revisions_of(nats_url)
     if not kept:
         printing.say(WHAT_HOLDS)
     match output:
@@ -198,20 +236,6 @@ async def _store(bus: Bus, content: bytes, after: int) -> Exit:
         raise moved(f"somebody else was faster{by}", number) from error
     printing.out_line(f"revision {revision} is stored: it holds for runs accepted from now on")
     return Exit.DONE
-
-
-async def _kept(nats_url: str | None) -> list[DefaultsRevision]:
-    async with connected(nats_url) as client:
-        return await _kept_on(client.bus)
-
-
-async def _kept_on(bus: Bus) -> list[DefaultsRevision]:
-    try:
-        return await kept_defaults(bus)
-    except NotFoundError as error:
-        text = f"the bus has no bucket {DEFAULTS_BUCKET}"
-        way_out = "run `runbus init` against it once"
-        raise CliError(text, way_out=way_out, code=Exit.UNREACHABLE) from error
 
 
 def _chosen(kept: list[DefaultsRevision], revision: int | None) -> DefaultsRevision | None:

@@ -11,7 +11,6 @@ from msgspec import Struct
 from runbus.cli.accepted import accepted_event
 from runbus.cli.changes.paths import PathError, read_path
 from runbus.cli.connection import connected
-from runbus.cli.defaults import read_defaults
 from runbus.cli.documents import read_documents
 from runbus.cli.exits import Exit
 from runbus.cli.functions import function_in
@@ -24,6 +23,7 @@ from runbus.cli.problems import CliError
 from runbus.contracts.deadlines import whole_limit_s
 from runbus.contracts.replies import Explained
 from runbus.contracts.status import RunStatus
+from runbus.settings.defaults import Defaults
 from runbus.settings.model import Refused
 from runbus.settings.origins import explain, stored_origins
 from runbus.settings.resolve import resolve
@@ -51,11 +51,10 @@ class Explaining(Struct, frozen=True, kw_only=True):
         return Exit.DONE
 
     def files(
-        self, files: Sequence[str], defaults_file: Path | None, functions: Path | None = None
+        self, files: Sequence[str], defaults: Defaults, functions: Path | None = None
     ) -> Exit:
         """Explain what the documents of files would come to, under an operator's defaults."""
         wanted = self._wanted()
-        defaults = read_defaults(defaults_file)
         fate = Exit.DONE
         explained: list[tuple[str, list[Explained]]] = []
         for document in read_documents(files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +19,13 @@ from runbus.cli.output.violations import refusal, violation_lines
 from runbus.cli.problems import CliError
 from runbus.contracts.grammars import HUB
 from runbus.contracts.locations import FunctionName, function_name
+from runbus.sdk.bus import Bus
 from runbus.sdk.function_places import PlaceError, names_in_folder, read_from_folder
 from runbus.sdk.function_store import (
     FunctionMovedError,
     StoredFunction,
     all_functions,
+    kept_functions,
     newest_function,
     store_function,
 )
@@ -38,6 +41,10 @@ from runbus.settings.function_files import (
 from runbus.settings.model import Function, Refused
 
 HEADERS = ("NAME", "TAG", "KIND", "REVISION", "AGE", "BY")
+HISTORY_HEADERS = ("REVISION", "STORED", "AUTHOR", "HASH")
+HASH_SHOWN = 12  # of what a run records as `function_hash`
+
+HistoryFormat = Literal["table", "json", "yaml", "jsonl"]
 
 
 def function_in(folder: Path | None, raw: object) -> Function | Refused | None:
@@ -99,9 +106,9 @@ async def put_function(file: str, tag: str | None, nats_url: str | None) -> Exit
 
 
 async def get_function(
-    name: str, output: Literal["file", "yaml", "json"], nats_url: str | None
+    name: str, revision: int | None, output: Literal["file", "yaml", "json"], nats_url: str | None
 ) -> Exit:
-    """Show a function of the bus.
+    """Show a function of the bus: its newest revision, or an older one.
 
     Raises:
         CliError: there is none, or the name cannot be one.
@@ -109,16 +116,15 @@ async def get_function(
     """
     wanted = _named(name)
     async with connected(nats_url) as client:
-        found = await newest_function(client.bus, wanted.name, wanted.tag)
-        if found is None:
-            names = [f"{each.name}:{each.tag}" for each in await all_functions(client.bus)]
-            (missing,) = no_such_function(wanted, names).violations
-            raise CliError(
-                f"no function {reference_text(wanted)}",
-                why=missing.hint or "",
-                way_out="`runbus function list` shows them",
-                code=Exit.NO_SUCH_RUN,
-            )
+        kept = await _kept(client.bus, wanted)
+    by_number = {each.revision: each for each in kept}
+    found = kept[-1] if revision is None else by_number.get(revision)
+    if found is None:
+        raise CliError(
+            f"{reference_text(wanted)} has no revision {revision}",
+            way_out=f"`runbus function history {wanted.name}:{wanted.tag}` shows those kept",
+            code=Exit.NO_SUCH_RUN,
+        )
     match output:
         case "file":
             printing.out(found.content.decode("utf-8", "replace"))
@@ -126,6 +132,32 @@ async def get_function(
             printing.out(printing.yaml_text(_data(found)))
         case "json":
             printing.out(printing.json_text(_data(found)))
+    return Exit.DONE
+
+
+async def show_history(
+    name: str, output: HistoryFormat, nats_url: str | None, *, with_headers: bool
+) -> Exit:
+    """List the revisions of a function that the bus keeps, newest first.
+
+    Raises:
+        CliError: there is none, or the name cannot be one.
+
+    """
+    wanted = _named(name)
+    async with connected(nats_url) as client:
+        kept = await _kept(client.bus, wanted)
+    newest_first = kept[::-1]
+    match output:
+        case "json":
+            printing.out(printing.json_text([_data(each) for each in newest_first]))
+        case "yaml":
+            printing.out(printing.yaml_text([_data(each) for each in newest_first]))
+        case "jsonl":
+            printing.out("".join(printing.json_line(_data(each)) for each in newest_first))
+        case "table":
+            rows = [_revision_row(each) for each in newest_first]
+            printing.out(table(HISTORY_HEADERS, rows, with_headers=with_headers))
     return Exit.DONE
 
 
@@ -150,6 +182,26 @@ async def list_functions(output: Format, nats_url: str | None, *, with_headers: 
     return Exit.DONE
 
 
+async def _kept(bus: Bus, wanted: FunctionName) -> list[StoredFunction]:
+    """Return the revisions of a function, oldest first; never none.
+
+    Raises:
+        CliError: there is no such function.
+
+    """
+    kept = await kept_functions(bus, wanted.name, wanted.tag)
+    if kept:
+        return kept
+    names = [f"{each.name}:{each.tag}" for each in await all_functions(bus)]
+    (missing,) = no_such_function(wanted, names).violations
+    raise CliError(
+        f"no function {reference_text(wanted)}",
+        why=missing.hint or "",
+        way_out="`runbus function list` shows them",
+        code=Exit.NO_SUCH_RUN,
+    )
+
+
 def _named(text: str) -> FunctionName:
     wanted = function_name(HUB + text.removeprefix(HUB))
     if wanted is None or wanted.source is not None:
@@ -165,6 +217,12 @@ def _row(stored: StoredFunction, now: datetime) -> tuple[str, ...]:
     kind = parsed.function.settings.get("kind", "") if isinstance(parsed, FunctionFile) else "?"
     age = since(stored.stored_at, now)
     return (stored.name, stored.tag, str(kind), str(stored.revision), age, stored.author)
+
+
+def _revision_row(stored: StoredFunction) -> tuple[str, ...]:
+    content_hash = hashlib.sha256(stored.content).hexdigest()
+    stored_at = moment_text(stored.stored_at)
+    return (str(stored.revision), stored_at, stored.author or "-", content_hash[:HASH_SHOWN])
 
 
 def _data(stored: StoredFunction) -> dict[str, Any]:

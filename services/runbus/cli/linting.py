@@ -9,7 +9,6 @@ from typing import Literal, assert_never
 import msgspec
 from msgspec import Struct
 
-from runbus.cli.defaults import read_defaults
 from runbus.cli.documents import Document, read_documents
 from runbus.cli.exits import Exit
 from runbus.cli.functions import function_in
@@ -33,12 +32,11 @@ class Linted(Struct, frozen=True, kw_only=True):
 
 def lint_files(
     files: Sequence[str],
-    defaults_file: Path | None,
+    defaults: Defaults,
     functions: Path | None,
     output: Literal["table", "json", "yaml", "jsonl"],
 ) -> Exit:
     """Check every document of files and print what is wrong; says whether all are fine."""
-    defaults = read_defaults(defaults_file)
     linted = [linted_document(each, defaults, functions) for each in read_documents(files)]
     rows = violation_rows(linted)
     match output:

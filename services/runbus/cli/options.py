@@ -45,6 +45,19 @@ Files = Annotated[
         allow_leading_hyphen=True,
     ),
 ]
+DefaultsFile = Annotated[
+    Path | None,
+    Parameter(name="--defaults", help="The operator's defaults file, with its caps and lists."),
+]
+DefaultsFromBus = Annotated[
+    bool,
+    Parameter(
+        name="--defaults-from-bus",
+        negative="",
+        help="Instead of a file: the defaults in force on the bus (--nats-url). Only then is a bus"
+        " needed.",
+    ),
+]
 Functions = Annotated[
     Path | None,
     Parameter(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from runbus.cli.defaults import read_defaults
 from runbus.cli.documents import read_documents
 from runbus.cli.exits import Exit
 from runbus.cli.functions import function_in
@@ -16,13 +15,14 @@ from runbus.cli.problems import CliError
 from runbus.contracts import subjects
 from runbus.contracts.identity import shard_of
 from runbus.pod_launcher.manifest import render
+from runbus.settings.defaults import Defaults
 from runbus.settings.model import Resolved
 from runbus.settings.resolve import resolve
 
 
 def render_files(
     files: Sequence[str],
-    defaults_file: Path | None,
+    defaults: Defaults,
     functions: Path | None = None,
     *,
     run_id: str,
@@ -37,7 +37,6 @@ def render_files(
     """
     if not subjects.is_run_id(run_id):
         raise CliError(f"--run-id {run_id!r} cannot be a run id", way_out="12 of a-z and 0-9")
-    defaults = read_defaults(defaults_file)
     objects: list[dict[str, object]] = []
     fate = Exit.DONE
     for document in read_documents(files):

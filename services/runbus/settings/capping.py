@@ -23,6 +23,7 @@ from runbus.settings.model import Level
 
 Settings = Mapping[str, Any]
 
+_SHARDS = "/nuclio/v3io_stream/shards"
 _REPLICAS = ("replicas", "min_replicas", "max_replicas")
 
 
@@ -75,7 +76,8 @@ def _of_level(merged: InForce, caps: CapsOf) -> Iterator[Violation]:
             yield _past(merged, f"/state_thresholds/{key}", given, most, caps)
     for key in _REPLICAS:
         if limits.replicas is not None and settings.get(key, 0) > limits.replicas:
-            yield _past(merged, f"/{key}", settings[key], limits.replicas, caps)
+            path = _SHARDS if _is_by_shards(settings, key) else f"/{key}"
+            yield _past(merged, path, settings[key], limits.replicas, caps)
     account = settings.get("service_account")
     accounts = limits.service_accounts
     if accounts is not None and account is not None and account not in accounts:
@@ -83,6 +85,12 @@ def _of_level(merged: InForce, caps: CapsOf) -> Iterator[Violation]:
     for path, name in _priority_classes(settings):
         if limits.priority_classes is not None and name not in limits.priority_classes:
             yield _not_among(merged, path, name, limits.priority_classes, caps)
+
+
+def _is_by_shards(settings: Settings, key: str) -> bool:
+    """Say whether a number of replicas is that of a stream's shards."""
+    stream = (settings.get("nuclio") or {}).get("v3io_stream") or {}
+    return key == "replicas" and stream.get("shards") is not None
 
 
 def _priority_classes(settings: Settings) -> Iterator[tuple[str, str]]:

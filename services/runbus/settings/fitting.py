@@ -7,30 +7,20 @@ states, section 5. It must not know the shape of a document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
-
-from runbus.contracts.states import Kind, Role
+from runbus.contracts.states import Kind
 from runbus.contracts.violations import Violation, ViolationCode
 from runbus.settings.in_force import InForce
-from runbus.settings.kinds import SECTIONS, roles_of, rules_of, stays
+from runbus.settings.kinds import rules_of
 from runbus.settings.merge import Origins
 from runbus.settings.model import ASKED, Level
+from runbus.settings.unfit import RANGE, RULES, Unfit, fixing
 
 Settings = Mapping[str, Any]
 
 _RANK = {level: rank for rank, level in enumerate(Level)}
-_RANGE = ("min_replicas", "max_replicas")
-_OF_CONTAINER = ("command", "args", "workdir")
-
-
-class Unfit(Struct, frozen=True):
-    """A setting that a kind cannot have: its pointer, and why."""
-
-    path: str
-    hint: str
 
 
 def fitted(merged: InForce, origins: Origins) -> tuple[dict[str, Any], list[Violation]]:
@@ -39,11 +29,12 @@ def fitted(merged: InForce, origins: Origins) -> tuple[dict[str, Any], list[Viol
     `origins` are changed alike: they are those of `merged`, still being made.
     """
     settings = _without_range_or_number(merged.settings, origins)
+    settings = _without_target_of_range(settings, origins)
     if merged.kind is None:
         return settings, []
     found: list[Violation] = []
-    for rule in (_unfit, _unfit_scaling, _unfit_stream):
-        for each in list(rule(settings, merged.kind, origins)):
+    for rule in RULES:
+        for each in list(rule(settings, merged.kind)):
             found += _refused(each, merged)
             settings = _without(settings, each.path, origins)
     return _with_replicas_of_shards(settings, merged.kind, origins), found
@@ -72,7 +63,7 @@ def _refused(unfit: Unfit, merged: InForce) -> list[Violation]:
 def _without_range_or_number(settings: Settings, origins: Origins) -> dict[str, Any]:
     """Leave out the range, or the number, that a later level has replaced by the other."""
     left = dict(settings)
-    ranged = [key for key in _RANGE if key in left]
+    ranged = [key for key in RANGE if key in left]
     if "replicas" not in left or not ranged:
         return left
     number = _RANK[origins["/replicas"]]
@@ -83,80 +74,13 @@ def _without_range_or_number(settings: Settings, origins: Origins) -> dict[str, 
     return left
 
 
-def _unfit(settings: Settings, kind: Kind, _: Origins) -> Iterator[Unfit]:
-    rules, name = rules_of(kind), kind.value
-    for section in SECTIONS:
-        if section in settings and section != rules.section:
-            yield Unfit(f"/{section}", f"it is not for kind {name}: take it out")
-    roles = roles_of(kind, settings)
-    for role in settings.get("roles") or ():
-        if Role(role) not in roles:
-            has = f"it has {', '.join(each.value for each in roles)}" if roles else "it has none"
-            if role == Role.RUNNER.value and kind is Kind.DASK:
-                has = "only mode job has a runner"
-            yield Unfit(f"/roles/{role}", f"kind {name} has no such role: {has}")
-    if rules.is_all_by_role and "resources" in settings:
-        places = " and ".join(f"roles.{each.value}.resources" for each in roles)
-        yield Unfit("/resources", f"kind {name} takes them by role: {places}")
-    if rules.is_function:
-        for key in _OF_CONTAINER:
-            if key in settings:
-                yield Unfit(f"/{key}", f"kind {name} runs nuclio.handler: take it out")
-    if stays(kind, settings):
-        yield from _unfit_thresholds(settings, name)
-
-
-def _unfit_thresholds(settings: Settings, name: str) -> Iterator[Unfit]:
-    what = "a dask cluster" if name == Kind.DASK.value else f"a {name} function"
-    hint = (
-        f"{what} stays until it is aborted or replaced, so that no threshold applies: take it out"
-    )
-    for key in settings.get("state_thresholds") or ():
-        yield Unfit(f"/state_thresholds/{key}", hint)
-
-
-def _unfit_scaling(settings: Settings, kind: Kind, origins: Origins) -> Iterator[Unfit]:
-    rules, name = rules_of(kind), kind.value
-    if rules.replicas_least is None and "replicas" in settings:
-        yield Unfit("/replicas", f"kind {name} is one pod: take it out")
-    for key in _RANGE:
-        if key in settings and not rules.can_scale:
-            way = "take it out" if rules.replicas_least is None else "give replicas"
-            yield Unfit(f"/{key}", f"kind {name} cannot scale by itself: {way}")
-    if "target_cpu" not in settings:
-        return
-    if not rules.is_function:
-        yield Unfit("/target_cpu", f"kind {name} does not scale by CPU: take it out")
-    elif not _has_cpu_request(settings):
-        hint = "it is a percentage of the CPU request: give resources.requests.cpu"
-        yield Unfit("/target_cpu", hint)
-    elif "replicas" in settings and origins["/target_cpu"] not in ASKED:
-        yield Unfit("/target_cpu", "the number of replicas is fixed")
-
-
-def _has_cpu_request(settings: Settings) -> bool:
-    """Say whether CPU is asked for; a limit alone is a request too, for Kubernetes."""
-    resources = settings.get("resources") or {}
-    return any("cpu" in (resources.get(block) or {}) for block in ("requests", "limits"))
-
-
-def _unfit_stream(settings: Settings, kind: Kind, _: Origins) -> Iterator[Unfit]:
-    """Refuse scaling of what reads a stream: its shards are shared out among fixed replicas."""
-    stream = (settings.get("nuclio") or {}).get("v3io_stream")
-    if not stream or not rules_of(kind).is_function:
-        return
-    shards = stream.get("shards")
-    way = "give shards, or replicas" if shards is None else f"shards fixes the replicas, {shards}"
-    least, most = (settings.get(key) for key in _RANGE)
-    for key in _RANGE:
-        if key in settings and (least != most or (shards is not None and shards != most)):
-            yield Unfit(f"/{key}", f"a function that reads a stream cannot scale by itself: {way}")
-    if "target_cpu" in settings:
-        yield Unfit("/target_cpu", f"a function that reads a stream cannot scale by itself: {way}")
-    if shards is not None and settings.get("replicas") not in (None, shards):
-        yield Unfit(
-            "/replicas", f"v3io_stream.shards fixes the replicas: {shards}, or leave it out"
-        )
+def _without_target_of_range(settings: dict[str, Any], origins: Origins) -> dict[str, Any]:
+    """Leave out the target that a range scales by where a later level has fixed the number."""
+    fixed_by = [_RANK[origins[f"/{key}"]] for key in fixing(settings)]
+    if "target_cpu" not in settings or not fixed_by:
+        return settings
+    is_number_later = max(fixed_by) > _RANK[origins["/target_cpu"]]
+    return _without(settings, "/target_cpu", origins) if is_number_later else settings
 
 
 def _with_replicas_of_shards(
@@ -176,16 +100,25 @@ def _with_replicas_of_shards(
 
 def _without(settings: dict[str, Any], path: str, origins: Origins) -> dict[str, Any]:
     """Return settings without what stands at a pointer; what is empty then goes as well."""
-    key, *below = path.split("/")[1:]
+    key, *below = _keys(path)
     for known in [each for each in origins if _is_at(each, path)]:
         del origins[known]
-    left = {name: value for name, value in settings.items() if name != key or below}
-    if below:
-        inner = {name: value for name, value in settings[key].items() if name != below[0]}
+    return _without_key(settings, key, below)
+
+
+def _without_key(settings: Settings, key: str, below: Sequence[str]) -> dict[str, Any]:
+    left = dict(settings)
+    inner = _without_key(left[key], below[0], below[1:]) if below else {}
+    if inner:
         left[key] = inner
-        if not inner:
-            del left[key]
+    else:
+        del left[key]
     return left
+
+
+def _keys(path: str) -> list[str]:
+    """Return the keys that a pointer goes through."""
+    return [each.replace("~1", "/").replace("~0", "~") for each in path.split("/")[1:]]
 
 
 def _is_at(path: str, place: str) -> bool:
@@ -194,6 +127,6 @@ def _is_at(path: str, place: str) -> bool:
 
 def _value_at(settings: Settings, path: str) -> Any:
     value: Any = settings
-    for key in path.split("/")[1:]:
+    for key in _keys(path):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value

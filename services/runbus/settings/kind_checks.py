@@ -15,7 +15,7 @@ from runbus.contracts.quantities import parse_quantity
 from runbus.contracts.states import Kind
 from runbus.contracts.violations import Violation, ViolationCode
 from runbus.settings.in_force import InForce
-from runbus.settings.kinds import rules_of
+from runbus.settings.kinds import is_dask_job, rules_of
 from runbus.settings.placing import is_gpu
 
 Settings = Mapping[str, Any]
@@ -54,6 +54,20 @@ def workers_beside_gpus(merged: InForce) -> list[Violation]:
     ]
 
 
+def unnamed_program(merged: InForce) -> list[Violation]:
+    """Warn of a dask job that names no program: the image's own would have to be one.
+
+    The scheduler and the workers run Dask's programs in the same image.
+    """
+    settings, kind = merged.settings, merged.kind
+    if kind is None or not is_dask_job(kind, settings):
+        return []
+    if settings.get("command") or settings.get("args"):
+        return []
+    hint = "the runner starts whatever the image starts by itself: give the program"
+    return [Violation("/command", ViolationCode.NOT_CHECKED.value, hint=hint)]
+
+
 def _gpus(resources: Settings) -> int:
     """Return how many GPUs are asked for, by whichever way."""
     count = (resources.get("gpus") or {}).get("count")
@@ -65,6 +79,9 @@ def _gpus(resources: Settings) -> int:
 
 def _missing(settings: Settings, kind: Kind | None) -> Iterator[Violation]:
     match kind:
+        case Kind.MPIJOB:
+            if not settings.get("command") and not settings.get("args"):
+                yield _required("/command", "the program that mpirun starts: `command: python`")
         case Kind.SPARK:
             spark = settings.get("spark") or {}
             if not settings.get("command"):

@@ -1,4 +1,4 @@
-"""What each kind can have: roles, scaling, a section of its own, thresholds.
+"""What each kind can have: scaling, a section of its own, thresholds, a queue outside.
 
 Source: the page on settings, sections 1, 2 and 4. It must not know levels.
 """
@@ -11,38 +11,44 @@ from typing import Any
 from msgspec import Struct
 
 from runbus.contracts.document_kinds import DaskMode
-from runbus.contracts.states import Kind, Role
+from runbus.contracts.labels import NUCLIO_FUNCTION, NUCLIO_PROJECT
+from runbus.contracts.states import ROLES_BY_KIND, Kind, Role
 
 
 class KindRules(Struct, frozen=True, kw_only=True):
     """What a kind can have; `replicas_least` is None where there is nothing to count."""
 
-    roles: tuple[Role, ...] = ()
     section: str | None = None
     replicas_least: int | None = None
     can_scale: bool = False
     is_function: bool = False  # a nuclio function: it stays, and scales by CPU
     is_all_by_role: bool = False  # no pod that the run's own resources could go to
+    # Kueue knows no Dask and no Nuclio: their operators copy labels to the pods, and it would gate
+    # each pod of a cluster by itself.
+    is_kueues: bool = False
+    own_labels: tuple[str, ...] = ()  # that its objects have besides those of every run
 
 
+HTTP_TRIGGER = "http"  # the name of the trigger that every function has
 SECTIONS = ("mpi", "spark", "dask", "nuclio")
-_FUNCTION = KindRules(section="nuclio", replicas_least=0, can_scale=True, is_function=True)
+_FUNCTION = KindRules(
+    section="nuclio",
+    replicas_least=0,
+    can_scale=True,
+    is_function=True,
+    own_labels=(NUCLIO_PROJECT, NUCLIO_FUNCTION),
+)
 _RULES: dict[Kind, KindRules] = {
-    Kind.JOB: KindRules(),
-    Kind.MPIJOB: KindRules(roles=(Role.LAUNCHER, Role.WORKER), section="mpi", replicas_least=1),
+    Kind.JOB: KindRules(is_kueues=True),
+    Kind.MPIJOB: KindRules(section="mpi", replicas_least=1, is_kueues=True),
     Kind.SPARK: KindRules(
-        roles=(Role.DRIVER, Role.EXECUTOR),
         section="spark",
         replicas_least=1,
         can_scale=True,
         is_all_by_role=True,
+        is_kueues=True,
     ),
-    Kind.DASK: KindRules(
-        roles=(Role.SCHEDULER, Role.WORKER, Role.RUNNER),
-        section="dask",
-        replicas_least=0,
-        can_scale=True,
-    ),
+    Kind.DASK: KindRules(section="dask", replicas_least=0, can_scale=True),
     Kind.NUCLIO: _FUNCTION,
     Kind.SERVING: _FUNCTION,
 }
@@ -55,7 +61,7 @@ def rules_of(kind: Kind) -> KindRules:
 
 def roles_of(kind: Kind, settings: Mapping[str, Any]) -> tuple[Role, ...]:
     """Return the roles that a run has; of dask, only a job has a runner."""
-    roles = rules_of(kind).roles
+    roles = ROLES_BY_KIND.get(kind, ())
     return roles if is_dask_job(kind, settings) else tuple(r for r in roles if r is not Role.RUNNER)
 
 

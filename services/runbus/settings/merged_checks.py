@@ -18,7 +18,7 @@ from runbus.contracts.quantities import parse_quantity
 from runbus.contracts.violations import Violation, ViolationCode, pointer, shortened
 from runbus.settings.capping import beyond_caps
 from runbus.settings.in_force import InForce
-from runbus.settings.kind_checks import kind_violations, workers_beside_gpus
+from runbus.settings.kind_checks import kind_violations, unnamed_program, workers_beside_gpus
 from runbus.settings.kinds import roles_of
 from runbus.settings.model import Level
 from runbus.settings.spot_checks import unmeetable_mode
@@ -51,7 +51,12 @@ def violations_of(merged: InForce) -> list[Violation]:
 
 def warnings_of(merged: InForce) -> list[Violation]:
     """Return what could not be checked, and what is right and rarely meant."""
-    return [*_unchecked_class(merged), *_unknown_homes(merged), *workers_beside_gpus(merged)]
+    return [
+        *_unchecked_class(merged),
+        *_unknown_homes(merged),
+        *workers_beside_gpus(merged),
+        *unnamed_program(merged),
+    ]
 
 
 def _unchecked_class(merged: InForce) -> list[Violation]:

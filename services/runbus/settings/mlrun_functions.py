@@ -175,11 +175,20 @@ def _mount(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameters_of(entry_points: object, handler: str) -> dict[str, Any]:
-    """Return the defaults of an entry point's parameters."""
+    """Return the defaults of an entry point's parameters: 0, false and empty lists among them."""
     entry = entry_points.get(handler) if isinstance(entry_points, dict) else None
     listed = entry.get("parameters") if isinstance(entry, dict) else None
     return {
         each["name"]: each["default"]
         for each in (listed if isinstance(listed, list) else [])
-        if isinstance(each, dict) and isinstance(each.get("name"), str) and each.get("default")
+        if isinstance(each, dict) and isinstance(each.get("name"), str) and _has_default(each)
     }
+
+
+def _has_default(parameter: Mapping[str, Any]) -> bool:
+    """Say whether a parameter has a default; MLRun writes an empty text where there is none.
+
+    Only of a text is that taken for the default itself.
+    """
+    default = parameter.get("default")
+    return default is not None and (default != "" or parameter.get("type") == "str")

@@ -35,6 +35,7 @@ from runbus.settings.startable import doubtful, unstartable
 __all__ = ["Refused", "Resolved", "document_hash", "resolve"]
 
 _PROJECT = "/project"
+_RUNNING, _EXECUTING = "/state_thresholds/running", "/state_thresholds/executing"
 _EMPTY = Violation(
     "/",
     ViolationCode.EMPTY.value,
@@ -81,7 +82,7 @@ def resolve(
     found += _untold(found, [*unfit, *violations_of(merged)])
     found += [*unstartable(document), *_too_large(document)] if not found else []
     if found:
-        return Refused(tuple(found))
+        return Refused(tuple(_as_written(each, raw) for each in found))
     of_function = function.warnings if function is not None else ()
     return Resolved(
         document=document,
@@ -191,6 +192,14 @@ def _untold(told: Iterable[Violation], found: Iterable[Violation]) -> list[Viola
             for subject in refused
         )
     ]
+
+
+def _as_written(violation: Violation, raw: Mapping[str, Any]) -> Violation:
+    """Return a finding about `running` with the name under which the document gives it."""
+    thresholds = raw.get("state_thresholds") if violation.path == _RUNNING else None
+    if not isinstance(thresholds, dict) or thresholds.get("executing") is None:
+        return violation
+    return structs.replace(violation, path=_EXECUTING)
 
 
 def _subject(path: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runbus.sdk.defaults import store_defaults
+from runbus.sdk.function_store import store_function
 from support.buses import TestBus
 from support.commands import Command
 from support.runs import a_status
@@ -92,3 +93,16 @@ async def test_bash_completes_revisions_of_the_defaults(bus: TestBus, script: Pa
         if revisions:
             break
     assert revisions == ["1"]
+
+
+@pytest.mark.skipif(
+    not (Path(sys.executable).parent / "runbus").exists(), reason="runbus is not installed"
+)
+async def test_bash_completes_functions_of_the_catalogue(bus: TestBus, script: Path) -> None:
+    await store_function(bus.bus, "hello", "latest", b"{}", author="ann", after=0)
+    # A busy machine may need longer than a shell waits for the bus.
+    for _ in range(20):
+        functions = await to_thread(offered, script, bus.nats.url, "function", "history", "he")
+        if functions:
+            break
+    assert functions == ["hello"]

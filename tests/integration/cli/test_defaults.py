@@ -162,3 +162,74 @@ def with_editor(bus: TestBus, folder: Path, editor: str) -> Command:
             "TMPDIR": str(folder),
         }
     )
+
+
+async def test_documents_are_judged_by_the_defaults_of_the_bus_where_that_is_asked_for(
+    bus: TestBus, command: Command
+) -> None:
+    document = "{project: nlp, name: a, kind: mpijob, command: x, image: 'x:1', replicas: 9}"
+    given = ("-f", "-", "--defaults-from-bus")
+    empty = await command("lint", *given, stdin=document)
+    assert (empty.code, "the bus has no defaults" in empty.err) == (0, True), empty.err
+
+    text = "caps: {replicas: 8}\ndefaults: {node_selector: {pool: bus}}\n"
+    await command("defaults", "set", "-f", "-", stdin=text)
+    await store_defaults(bus.bus, BROKEN.encode(), author="Zoë", after=1)
+
+    linted = await command("lint", *given, stdin=document)
+    assert (linted.code, "the cap of the service is 8" in linted.out) == (3, True)
+    assert "under the defaults of the bus, revision 1" in linted.err
+    assert (await command("lint", "-f", "-", stdin=document)).code == 0
+
+    fewer = document.replace("9", "8")
+    rendered = await command("render", *given, stdin=fewer)
+    assert (rendered.code, "pool: bus" in rendered.out) == (0, True), rendered.err
+    explained = await command("explain", *given, "node_selector", "-o", "json", stdin=fewer)
+    assert [(row["value"], row["level"]) for row in explained.json] == [("bus", "service")]
+
+
+async def test_the_defaults_of_the_bus_need_one_and_exclude_a_file(
+    bus: TestBus, command: Command, tmp_path: Path
+) -> None:
+    document = "{project: nlp, name: a, kind: job, image: 'x:1'}"
+    file = tmp_path / "defaults.yaml"
+    file.write_text(FIRST)
+    both = ("--defaults-from-bus", "--defaults", str(file))
+    refused = await command("lint", "-f", "-", *both, stdin=document)
+    assert (refused.code, "exclude each other" in refused.err) == (2, True)
+    nowhere = ("--defaults-from-bus", "--nats-url", "nats://127.0.0.1:1")
+    assert (await command("render", "-f", "-", *nowhere, stdin=document)).code == 6
+    assert (await command("explain", "some-run", "--defaults-from-bus")).code == 2
+
+
+async def test_a_key_is_taken_out_and_all_else_stays_as_it_was_written(
+    bus: TestBus, command: Command
+) -> None:
+    nothing = await command("defaults", "unset", "limits")
+    assert (nothing.code, "the bus has no defaults" in nothing.err) == (2, True)
+    text = "# ours\nlimits: {concurrent_runs: 5}  # five\ncaps: {replicas: 8, kinds: [job]}\n"
+    await store_defaults(bus.bus, text.encode(), author="Zoë", after=0)
+
+    done = await command("defaults", "unset", "caps.replicas")
+    assert (done.code, "revision 2 is stored" in done.out) == (0, True), done.err
+    assert "-caps: {replicas: 8, kinds: [job]}" in done.err
+    assert (await command("defaults", "get")).out == text.replace("replicas: 8, ", "")
+
+    absent = await command("defaults", "unset", "caps.host_paths")
+    assert (absent.code, "says nothing of caps.host_paths" in absent.err) == (2, True)
+    assert (await command("defaults", "unset", "caps[")).code == 2
+    newest = await newest_defaults(bus.bus)
+    assert newest is not None
+    assert newest.revision == 2
+
+
+async def test_what_would_be_refused_without_a_key_is_not_stored(
+    bus: TestBus, command: Command
+) -> None:
+    text = "defaults: {preemption_mode: constrain}\npreemptible_nodes: {preset: gke}\n"
+    assert (await command("defaults", "set", "-f", "-", stdin=text)).code == 0
+    refused = await command("defaults", "unset", "preemptible_nodes")
+    assert (refused.code, "what is left without preemptible_nodes" in refused.err) == (3, True)
+    newest = await newest_defaults(bus.bus)
+    assert newest is not None
+    assert newest.revision == 1

@@ -66,6 +66,27 @@ async def test_functions_are_stored_shown_and_listed(command: Command) -> None:
     assert (absent.code, "tags 1.2" in absent.err) == (4, True)
 
 
+async def test_the_revisions_of_a_function_are_listed_and_can_be_shown(command: Command) -> None:
+    first = FUNCTION.format(name="hello", tag="1.2")
+    second = first.replace("3.12", "3.13")
+    for text in (first, FUNCTION.format(name="other", tag="1.2"), second):
+        assert (await command("function", "put", "-", stdin=text)).code == 0
+
+    rows = (await command("function", "history", "hello:1.2", "-o", "json")).json
+    assert [row["revision"] for row in rows] == [3, 1]
+    assert [row["settings"]["image"] for row in rows] == ["python:3.13", "python:3.12"]
+    shown = await command("function", "history", "hub://hello:1.2")
+    assert shown.out.splitlines()[0].split() == ["REVISION", "STORED", "AUTHOR", "HASH"]
+    assert rows[0]["hash"][:12] in shown.out.splitlines()[1]
+
+    assert (await command("function", "get", "hello:1.2", "--revision", "1")).out == first
+    assert (await command("function", "get", "hello:1.2")).out == second
+    foreign = await command("function", "get", "hello:1.2", "--revision", "2")
+    assert (foreign.code, "runbus function history hello:1.2" in foreign.err) == (4, True)
+    absent = await command("function", "history", "hello")
+    assert (absent.code, "tags 1.2" in absent.err) == (4, True)
+
+
 async def test_a_function_that_is_refused_is_not_stored(command: Command) -> None:
     broken = "kind: job\nmetadata: {name: a}\nspec: {replicas: -1, image: ' '}"
     refused = await command("function", "put", "-", stdin=broken)

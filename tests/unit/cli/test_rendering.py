@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import yaml
 
+from runbus.cli.defaults import read_defaults
 from runbus.cli.exits import Exit
 from runbus.cli.rendering import render_files
 from support.documents import a_job
@@ -36,7 +37,9 @@ def _written(folder: Path, document: dict[str, Any]) -> str:
 
 
 def _render(path: str, output: Literal["yaml", "json"], defaults: Path | None = None) -> Exit:
-    return render_files([path], defaults, run_id="0f3a9c1d7b52", attempt=2, output=output)
+    return render_files(
+        [path], read_defaults(defaults), run_id="0f3a9c1d7b52", attempt=2, output=output
+    )
 
 
 @pytest.mark.parametrize(("kind", "settings", "kinds"), KINDS)

@@ -15,9 +15,8 @@ from runbus.cli.settings_page.examples import DOCUMENTS, EXAMPLES, LEAST
 from runbus.cli.settings_page.page import example_of, settings_page
 from runbus.cli.settings_page.probing import shipped_defaults
 from runbus.contracts.document import RunDocument
-from runbus.contracts.states import Kind
+from runbus.contracts.states import ROLES_BY_KIND, Kind
 from runbus.contracts.structure import check
-from runbus.sdk.functions.roles import ROLES_BY_KIND
 from runbus.settings.defaults import Defaults
 from runbus.settings.model import Resolved
 from runbus.settings.resolve import resolve
@@ -79,7 +78,7 @@ def test_the_defaults_on_the_page_are_those_that_are_shipped() -> None:
     assert {key: found[f"/state_thresholds/{key}"] for key in limits} == limits
 
 
-def test_the_roles_that_the_client_knows_are_those_that_a_document_can_have() -> None:
+def test_the_roles_of_all_kinds_are_those_that_a_document_can_have() -> None:
     roles = {each.keys[1] for top in described(RunDocument) for each in taken_apart(top)
              if top.keys == ("roles",)}  # fmt: skip
     assert {role for known in ROLES_BY_KIND.values() for role in known} == roles

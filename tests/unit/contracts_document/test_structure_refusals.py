@@ -142,6 +142,8 @@ REFUSED: list[tuple[str, Any, str, str, str]] = [
      "/0/v3io/accessKey", "unknown_key", "put it into a Secret"),
     ("volumes", _volume(v3io={"container": "c"}), "/0/v3io/secret", "required", "v3io/fuse"),
     ("volumes", _volume(v3io={"secret": "s"}), "/0/v3io/container", "required", "projects"),
+    ("volumes", _volume(v3io={"path": None, "secret": "s"}), "/0/v3io/container", "required",
+     "quote the path"),
     ("volumes", _volume(v3io={"container": "c", "path": "~/a", "secret": "s"}),
      "/0/v3io/container", "conflict", "the container users"),
     ("volumes", _volume(v3io={"container": "c/d", "secret": "s"}), "/0/v3io/container",

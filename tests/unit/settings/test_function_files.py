@@ -75,6 +75,33 @@ def test_what_maps_of_an_mlrun_function_is_in_our_words() -> None:
     }
 
 
+def test_defaults_of_parameters_that_are_false_zero_or_empty_are_kept() -> None:
+    text = b"""
+metadata: {name: a}
+spec:
+  image: i
+  default_handler: train
+  entry_points:
+    train:
+      parameters:
+      - {name: context}
+      - {name: dataset, default: ''}
+      - {name: suffix, type: str, default: ''}
+      - {name: epochs, type: int, default: 0}
+      - {name: shuffle, type: bool, default: false}
+      - {name: columns, type: list, default: []}
+      - {name: seed, type: int, default: null}
+"""
+    found = parse_function(text)
+    assert isinstance(found, FunctionFile)
+    assert found.function.settings["parameters"] == {
+        "suffix": "",
+        "epochs": 0,
+        "shuffle": False,
+        "columns": [],
+    }
+
+
 def test_what_does_not_map_is_named_with_its_place() -> None:
     found = parse_function(MLRUN)
     assert isinstance(found, FunctionFile)

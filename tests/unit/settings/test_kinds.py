@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from runbus.contracts.violations import Violation
 from runbus.settings.defaults import Defaults, defaults_of
-from runbus.settings.model import Refused, Resolved
+from runbus.settings.model import Function, Refused, Resolved
 from runbus.settings.resolve import resolve
 from support.documents import a_job
 
@@ -18,6 +19,8 @@ NUCLIO: dict[str, Any] = {
     "nuclio": {"handler": "main:handler", "runtime": "python:3.11"},
 }
 DASK = {"kind": "dask"}
+DASK_JOB = {"kind": "dask", "dask": {"mode": "job"}, "command": "python"}
+KUEUE = {"queue": {"system": "kueue", "name": "team"}}
 MPI = {"kind": "mpijob", "command": "python"}
 STREAM = {"path": "v3io:///projects/iot/events"}
 CPU = {"requests": {"cpu": "1"}}
@@ -56,6 +59,56 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
     ({**SPARK, "mpi": {"slots_per_worker": 1}}, "/mpi", "conflict", "not for kind spark"),
     ({**SPARK, "resources": CPU}, "/resources", "conflict", "roles.driver.resources"),
     ({**NUCLIO, "command": "x"}, "/command", "conflict", "nuclio.handler"),
+    # what the objects of a kind have no place for
+    ({**NUCLIO, "termination_grace_period": "5s"}, "/termination_grace_period", "conflict", "take"),
+    ({**DASK, "command": "python"}, "/command", "conflict", "mode: job"),
+    ({**DASK, "args": ["a.py"]}, "/args", "conflict", "mode: job"),
+    (
+        {**DASK_JOB, "dask": {"mode": "job", "idle_timeout": "5m"}},
+        "/dask/idle_timeout",
+        "conflict",
+        "ends with its program",
+    ),
+    ({**DASK, **KUEUE}, "/queue/system", "conflict", "Kueue admits no dask"),
+    ({**DASK_JOB, **KUEUE}, "/queue/system", "conflict", "Kueue admits no dask"),
+    ({**NUCLIO, **KUEUE}, "/queue/system", "conflict", "Kueue admits no nuclio"),
+    (
+        {**nuclio(), **KUEUE, "kind": "serving"},
+        "/queue/system",
+        "conflict",
+        "Kueue admits no serving",
+    ),
+    (
+        {**NUCLIO, "labels": {"nuclio.io/project-name": "other"}},
+        "/labels/nuclio.io~1project-name",
+        "conflict",
+        "runbus sets it",
+    ),
+    (
+        {**KUEUE, "labels": {"kueue.x-k8s.io/queue-name": "other"}},
+        "/labels/kueue.x-k8s.io~1queue-name",
+        "conflict",
+        "queue.name",
+    ),
+    (nuclio(http={"paths": ["/v2"]}), "/nuclio/http/paths", "conflict", "host"),
+    (
+        {**NUCLIO, "resources": CPU, "replicas": 3, "target_cpu": 60},
+        "/target_cpu",
+        "conflict",
+        "a range",
+    ),
+    (
+        {**NUCLIO, "resources": CPU, "min_replicas": 3, "max_replicas": 3, "target_cpu": 60},
+        "/target_cpu",
+        "conflict",
+        "a range",
+    ),
+    (
+        nuclio(v3io_stream={**STREAM, "name": "http"}),
+        "/nuclio/v3io_stream/name",
+        "conflict",
+        "another name",
+    ),
     # what stays has no thresholds
     (
         {**DASK, "state_thresholds": {"running": "1h"}},
@@ -71,6 +124,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
     ),
     # what a kind needs
     ({**SPARK, "command": None}, "/command", "required", "local:///"),
+    ({"kind": "mpijob"}, "/command", "required", "mpirun"),
     ({**SPARK, "spark": {}}, "/spark/version", "required", "3.5.6"),
     (
         {**SPARK, "spark": {"version": "3.5.6", "type": "Scala"}},
@@ -161,7 +215,10 @@ def test_what_a_kind_cannot_have_or_needs_is_refused_with_the_way_out(
     assert said in told
 
 
-@pytest.mark.parametrize("settings", [SPARK, NUCLIO, DASK, MPI, {**DASK, "dask": {"mode": "job"}}])
+@pytest.mark.parametrize(
+    "settings",
+    [SPARK, NUCLIO, DASK, MPI, {"kind": "mpijob", "args": ["hostname"]}, DASK_JOB],
+)
 def test_the_least_of_each_kind_is_right(settings: dict[str, Any]) -> None:
     assert violations(settings) == []
 
@@ -196,6 +253,53 @@ def test_workers_that_do_not_go_with_the_gpus_are_a_warning(
     assert [(each.path, each.code) for each in found.warnings] == [
         (path, "conflict") for path in paths
     ]
+
+
+def test_a_dask_job_that_names_no_program_is_a_warning() -> None:
+    raw = a_job(**{**DASK_JOB, "command": None})
+    found = resolve(raw, project=None, defaults=Defaults(), default_user="ann")
+
+    assert isinstance(found, Resolved)
+    assert [(each.path, each.code) for each in found.warnings] == [("/command", "not_checked")]
+
+
+# The operator's defaults, and the kind that none of them can apply to.
+OFFERED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"termination_grace_period": "5s"}, NUCLIO, "termination_grace_period"),
+    ({"command": "python", "args": ["a.py"]}, DASK, "command"),
+    ({"dask": {"idle_timeout": "5m"}}, DASK_JOB, "dask/idle_timeout"),
+    (KUEUE, DASK, "queue/system"),
+    ({"labels": {"nuclio.io/project-name": "other"}}, NUCLIO, "labels"),
+    ({"nuclio": {"http": {"paths": ["/v2"]}}}, NUCLIO, "nuclio/http/paths"),
+    ({"max_replicas": 1}, {**NUCLIO, "resources": CPU}, "target_cpu"),
+]
+
+
+@pytest.mark.parametrize(("offered", "settings", "path"), OFFERED)
+def test_a_default_that_a_kind_has_no_place_for_is_left_out_without_a_word(
+    offered: dict[str, Any], settings: dict[str, Any], path: str
+) -> None:
+    defaults = defaults_of({"defaults": offered})
+    assert isinstance(defaults, Defaults), defaults
+    found = resolve(a_job(**settings), project=None, defaults=defaults, default_user="ann")
+
+    assert isinstance(found, Resolved), found
+    value: Any = msgspec.to_builtins(found.document)
+    for key in path.split("/"):
+        value = value.get(key) if value is not None else None
+    assert value is None
+    assert not any(f"{each}/".startswith(f"/{path}/") for each in found.origins)
+
+
+def test_a_number_of_a_later_level_takes_the_target_of_the_range_with_it() -> None:
+    function = Function(
+        settings={"min_replicas": 1, "max_replicas": 5, "target_cpu": 60}, content_hash="x"
+    )
+    raw = a_job(**NUCLIO, resources=CPU, replicas=2, function="hub://scaled")
+    found = resolve(raw, project=None, defaults=Defaults(), default_user="ann", function=function)
+
+    assert isinstance(found, Resolved), found
+    assert (found.document.replicas, found.document.target_cpu) == (2, None)
 
 
 def test_an_end_of_a_range_that_goes_past_an_inherited_one_is_refused_where_it_was_asked_for() -> (

@@ -156,7 +156,7 @@ CAPS = {
     "caps": {
         "state_thresholds": {"running": "7d", "total": "30d"},
         "replicas": 8,
-        "kinds": ["job", "mpijob", "dask"],
+        "kinds": ["job", "mpijob", "dask", "nuclio"],
         "service_accounts": ["runner"],
         "host_paths": ["/mnt/data"],
         "priority_classes": ["low", "medium"],
@@ -177,6 +177,20 @@ PAST = [
     ({"state_thresholds": {"running": "-1"}}, "/state_thresholds/running", "project nlp", "12h"),
     ({"state_thresholds": {"total": "31d"}}, "/state_thresholds/total", "the service", "30d"),
     ({"kind": "mpijob", "command": "x", "replicas": 5}, "/replicas", "project nlp", "4"),
+    ({"state_thresholds": {"executing": "13h"}}, "/state_thresholds/executing", "project", "12h"),
+    (
+        {
+            "kind": "nuclio",
+            "nuclio": {
+                "handler": "main:handler",
+                "runtime": "python:3.11",
+                "v3io_stream": {"path": "v3io:///projects/iot/events", "shards": 5},
+            },
+        },
+        "/nuclio/v3io_stream/shards",
+        "project nlp",
+        "4",
+    ),
     ({"kind": "dask", "min_replicas": 0, "max_replicas": 6}, "/max_replicas", "project nlp", "4"),
     ({"service_account": "admin"}, "/service_account", "the service", "only these"),
     ({"priority_class": "high"}, "/priority_class", "the service", "only these"),

@@ -7,16 +7,10 @@ from typing import Any, Self
 
 from runbus.contracts.document import PreemptionMode
 from runbus.contracts.document_rules import GPU_TYPE_DEFAULT
-from runbus.contracts.states import Kind, Role
+from runbus.contracts.states import ROLES_BY_KIND, Kind
 from runbus.contracts.violations import ViolationCode
 from runbus.sdk.functions.refusals import refused
 from runbus.sdk.functions.scope import Quantity, Scope
-
-ROLES_BY_KIND: Mapping[str, tuple[str, ...]] = {
-    Kind.MPIJOB.value: (Role.LAUNCHER.value, Role.WORKER.value),
-    Kind.SPARK.value: (Role.DRIVER.value, Role.EXECUTOR.value),
-    Kind.DASK.value: (Role.SCHEDULER.value, Role.WORKER.value, Role.RUNNER.value),
-}
 
 
 class RoleScope(Scope):
@@ -52,7 +46,8 @@ class RoleMethods(Scope):
             RefusedSettingError: this kind has no such role.
 
         """
-        allowed = ROLES_BY_KIND.get(self.kind or "", ())
+        roles = ROLES_BY_KIND.get(Kind(self.kind), ()) if self.kind is not None else ()
+        allowed = tuple(each.value for each in roles)
         if self.kind is not None and name not in allowed:
             hint = "choose one of its roles" if allowed else f"kind {self.kind} has no roles"
             raise refused(f"/roles/{name}", hint, given=name, allowed=allowed or None)

@@ -1,4 +1,4 @@
-"""`runbus defaults get | set | edit | diff | history`."""
+"""`runbus defaults get | set | unset | edit | diff | history`."""
 
 from __future__ import annotations
 
@@ -80,6 +80,28 @@ def set_(
     from runbus.cli.running import run_async
 
     return run_async(defaulting.set_(nats_url, file, revision, base))
+
+
+@app.command
+def unset(
+    key: Annotated[
+        str,
+        Parameter(
+            name="KEY", help="Such as limits.concurrent_runs, or projects.nlp.caps.replicas."
+        ),
+    ],
+    /,
+    *,
+    nats_url: NatsUrl = None,
+) -> int:
+    """Take a key out of the defaults on the bus; all else stays as it was written.
+
+    Exit code 3 if what is left would be refused.
+    """
+    from runbus.cli import defaulting
+    from runbus.cli.running import run_async
+
+    return run_async(defaulting.unset(nats_url, key))
 
 
 @app.command

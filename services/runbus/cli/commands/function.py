@@ -1,4 +1,4 @@
-"""`runbus function put | get | list`."""
+"""`runbus function put | get | history | list`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from runbus.cli import completing
 from runbus.cli.options import NatsUrl, NoHeaders, Output
+
+Name = Annotated[
+    str,
+    Parameter(
+        name="NAME",
+        help="name, name:tag or hub://name:tag.",
+        completer=completing.functions,
+    ),
+]
 
 app = App(name="function", help="The function catalogue on the bus: store, show and list.")
 
@@ -33,9 +43,15 @@ def put(
 
 @app.command
 def get(
-    name: Annotated[str, Parameter(name="NAME", help="name, name:tag or hub://name:tag.")],
+    name: Name,
     /,
     *,
+    revision: Annotated[
+        int | None,
+        Parameter(
+            help="One that `runbus function history` shows; default: the newest.",
+        ),
+    ] = None,
     output: Annotated[
         Literal["file", "yaml", "json"],
         Parameter(name=["-o", "--output"], help="file: as it was stored; else what is made of it."),
@@ -46,7 +62,29 @@ def get(
     from runbus.cli.functions import get_function
     from runbus.cli.running import run_async
 
-    return run_async(get_function(name, output, nats_url))
+    return run_async(get_function(name, revision, output, nats_url))
+
+
+@app.command
+def history(
+    name: Name,
+    /,
+    *,
+    output: Annotated[
+        Literal["table", "json", "yaml", "jsonl"],
+        Parameter(name=["-o", "--output"], help="How to print; json has what each says."),
+    ] = "table",
+    no_headers: NoHeaders = False,
+    nats_url: NatsUrl = None,
+) -> int:
+    """List the revisions of a function that are kept (the last ten): when, by whom, its hash.
+
+    The hash is what a run records as `function_hash`. Exit code 4 if there is no such function.
+    """
+    from runbus.cli.functions import show_history
+    from runbus.cli.running import run_async
+
+    return run_async(show_history(name, output, nats_url, with_headers=not no_headers))
 
 
 @app.command(name="list", alias="ls")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from runbus.cli.options import Files, Functions
+from runbus.cli.options import DefaultsFile, DefaultsFromBus, Files, Functions, NatsUrl
 
 
 def render(
     *,
     file: Files,
-    defaults: Annotated[
-        Path | None, Parameter(help="The operator's defaults file, with its caps and lists.")
-    ] = None,
+    defaults: DefaultsFile = None,
+    defaults_from_bus: DefaultsFromBus = False,
     functions: Functions = None,
     run_id: Annotated[str, Parameter(help="Of the run, in names and labels.")] = "0" * 12,
     attempt: Annotated[int, Parameter(help="Of the attempt.", validator=Number(gte=1))] = 1,
@@ -24,11 +22,14 @@ def render(
         Literal["yaml", "json"],
         Parameter(name=["-o", "--output"], help="yaml: one document an object; json: a List."),
     ] = "yaml",
+    nats_url: NatsUrl = None,
 ) -> int:
     """Print the Kubernetes objects of run documents, without a bus or a cluster.
 
     What is printed is what pod-launcher would create. Exit code 3 if a document is refused.
     """
+    from runbus.cli.kept_defaults import chosen_defaults
     from runbus.cli.rendering import render_files
 
-    return render_files(file, defaults, functions, run_id=run_id, attempt=attempt, output=output)
+    chosen = chosen_defaults(defaults, from_bus=defaults_from_bus, nats_url=nats_url)
+    return render_files(file, chosen, functions, run_id=run_id, attempt=attempt, output=output)

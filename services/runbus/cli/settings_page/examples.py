@@ -117,7 +117,7 @@ EXAMPLES: Mapping[str, Any] = {
         "main_class": "com.example.Etl",
         "conf": {"spark.sql.shuffle.partitions": "64"},
     },
-    "dask": {"mode": "job", "nthreads": 2, "idle_timeout": "30m"},
+    "dask": {"mode": "cluster", "nthreads": 2, "idle_timeout": "30m"},
     "nuclio": {
         "handler": "main:handler",
         "runtime": "python:3.11",

@@ -31,6 +31,15 @@ the operator's service level, and below all of them what is shipped with runbus 
 this page). `runbus explain RUN` shows each value in force, the level it came from, and what it
 overrode; `runbus lint -f FILE` says what is wrong with a document before it is sent.
 
+What is asked for is never dropped without a word: what a kind has no use for is refused, with the
+way out. A default of the operator's that a kind has no use for is left out.
+
+Operators may cap what a run can ask for: thresholds, replicas, kinds, priority classes, service
+accounts, folders of nodes. What is **asked for** past a cap is refused, and the cap is named. What
+**nobody asked for** is brought down to it instead: a default that comes with runbus (24 hours of
+`running` under a cap of 12 hours become 12), or a limit that is missing (`total` under a cap of
+a week becomes a week). `runbus explain` then shows the level of the cap.
+
 Durations add up number and unit: `30s`, `1h30m`, `1d 12h`, `1.5h`, or ISO 8601 (`PT5M`); a single
 M or D is refused, because nobody knows what it means. Quantities are Kubernetes': `500m`, `4`,
 `1Gi`, `1.5G`. `null` means "not given", except for a variable's value and a threshold.

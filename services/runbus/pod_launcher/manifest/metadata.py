@@ -12,14 +12,12 @@ from msgspec import Struct
 from runbus.contracts import labels
 from runbus.contracts.document import QueueSystem, RunDocument
 from runbus.contracts.identity import object_name
-from runbus.contracts.states import Kind, Role
+from runbus.contracts.states import Role
+from runbus.settings.kinds import rules_of
 
 Manifest = dict[str, object]
 
 KUEUE_DEFAULT_QUEUE = "default"  # the LocalQueue that Kueue itself falls back to
-# Kueue knows no Dask and no Nuclio: their operators copy labels to the pods, and it would gate each
-# pod of a cluster by itself.
-_KUEUES_KINDS = frozenset({Kind.JOB, Kind.MPIJOB, Kind.SPARK})
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -88,9 +86,9 @@ def annotations_of(document: RunDocument) -> dict[str, str]:
 
 def is_kueues(document: RunDocument) -> bool:
     """Say whether Kueue decides when the objects of a run may start."""
-    queue = document.queue
+    queue, kind = document.queue, document.kind
     is_asked_for = queue is not None and queue.system is QueueSystem.KUEUE
-    return is_asked_for and document.kind in _KUEUES_KINDS
+    return is_asked_for and kind is not None and rules_of(kind).is_kueues
 
 
 def _annotated(document: RunDocument) -> Manifest:

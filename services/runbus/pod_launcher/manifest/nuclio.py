@@ -30,8 +30,6 @@ from runbus.pod_launcher.manifest.pods import placed_role, placement, security_c
 from runbus.pod_launcher.manifest.volumes import pod_volumes, volume_mounts
 
 _API_VERSION = "nuclio.io/v1beta1"
-PROJECT_LABEL = "nuclio.io/project-name"
-FUNCTION_LABEL = "nuclio.io/function-name"
 # Nuclio puts `nuclio-` before the names of what it makes, and a Service's has 63 at most.
 FUNCTION_NAME_CHARACTERS_MAX = 63 - len("nuclio-")
 _DIGEST_CHARACTERS = 8
@@ -92,8 +90,8 @@ def _metadata(document: RunDocument, attempt: Attempt) -> Manifest:
         "namespace": attempt.namespace,
         "labels": {
             **run_labels(document, attempt, Role.MAIN),
-            PROJECT_LABEL: project,
-            FUNCTION_LABEL: name,
+            labels.NUCLIO_PROJECT: project,
+            labels.NUCLIO_FUNCTION: name,
         },
         "annotations": {
             **annotations_of(document),

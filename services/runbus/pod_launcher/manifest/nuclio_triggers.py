@@ -12,8 +12,8 @@ from runbus.contracts.document_kinds import Nuclio, NuclioHttp, NuclioStream, Se
 from runbus.contracts.durations import parse_duration
 from runbus.contracts.locations import V3IO
 from runbus.pod_launcher.manifest.metadata import Manifest
+from runbus.settings.kinds import HTTP_TRIGGER
 
-HTTP = "http"
 WORKER_TIMEOUT_DEFAULT_MS = 10_000
 _STREAM_NAME_DEFAULT = "stream"
 _GROUP_DEFAULT = "serving"
@@ -33,7 +33,7 @@ _READING = {
 
 def triggers(nuclio: Nuclio) -> Manifest:
     """Return a function's triggers by name."""
-    found: Manifest = {HTTP: _http(nuclio.http or NuclioHttp())}
+    found: Manifest = {HTTP_TRIGGER: _http(nuclio.http or NuclioHttp())}
     stream = nuclio.v3io_stream
     if stream is not None:
         name = stream.name or _STREAM_NAME_DEFAULT
@@ -47,8 +47,8 @@ def _http(http: NuclioHttp) -> Manifest:
     waits_ms = math.ceil(waits_s * 1000) if waits_s is not None else WORKER_TIMEOUT_DEFAULT_MS
     trigger: Manifest = {
         "class": "",
-        "kind": HTTP,
-        "name": HTTP,
+        "kind": HTTP_TRIGGER,
+        "name": HTTP_TRIGGER,
         "numWorkers": http.workers or 1,
         "workerAvailabilityTimeoutMilliseconds": waits_ms,
         "attributes": _ingresses(http),
