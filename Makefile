@@ -92,9 +92,10 @@ demo: setup-demo  ## runs that complete, are refused and get stuck, shown live, 
 
 check: generated lint imports types test  ## all of the below, as continuous integration runs it
 
-generated: setup  ## schemas, asyncapi.yaml and docs/settings.md are those of the code
+generated: setup  ## schemas, asyncapi.yaml, docs/settings.md and deploy/ are those of the code
 	$(BIN)/python -m runbus.contracts.export --check
 	$(BIN)/python -m runbus.cli.settings_page --check
+	PYTHONPATH=deploy/generator $(BIN)/python -m runbus_deploy --check
 
 # Without its cache: what ruff knows of first-party modules would outlive a new one.
 lint: setup  ## ruff: rules and format
@@ -141,9 +142,10 @@ format: setup  ## ruff: format, and mend what can be mended
 	$(BIN)/ruff check --quiet --fix .
 	$(BIN)/ruff format --quiet .
 
-contracts: setup  ## write the schemas, asyncapi.yaml and docs/settings.md anew
+contracts: setup  ## write the schemas, asyncapi.yaml, docs/settings.md and parts of deploy/ anew
 	$(BIN)/python -m runbus.contracts.export
 	$(BIN)/python -m runbus.cli.settings_page
+	PYTHONPATH=deploy/generator $(BIN)/python -m runbus_deploy
 
 # `make lock` keeps the versions that stand; LOCK_ARGS=--upgrade takes the newest.
 LOCK_ARGS ?=

@@ -59,6 +59,9 @@ class Metrics:
         )
         self.in_hand = self._gauge("messages_in_hand", "Messages not yet answered", "consumer")
         self.reconnects = self._counter("bus_reconnects", "Connections to the bus regained")
+        self.refused = self._counter(
+            "bus_refusals", "Publishes and subscriptions that the bus refused", "operation"
+        )
 
     def _count_kubernetes(self) -> None:
         self.kube_requests = self._counter(

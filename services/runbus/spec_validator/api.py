@@ -23,7 +23,6 @@ from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusUnreachableError
 
 VERSION = "1.0.0"
-NAME = "runbus-spec-validator"
 AT_ONCE_MAX = 128
 ANSWER_TIMEOUT_S = 15.0
 
@@ -42,7 +41,9 @@ class Api:
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve; then let what is in hand be answered."""
         config = ServiceConfig(
-            name=NAME, version=VERSION, description="submit, lint and explain run documents"
+            name=subjects.API_SERVICE,
+            version=VERSION,
+            description="submit, lint and explain run documents",
         )
         service = await add_service(self._bus.native(), config)
         async with asyncio.TaskGroup() as tasks:
