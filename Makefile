@@ -156,8 +156,13 @@ lock: $(VENV)/.stamp-uv  ## compile requirements/*.txt anew
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra local \
 	  -c requirements/dev.txt -o requirements/local.txt
+	$(COMPILE) pyproject.toml --extra cli --extra services \
+	  -c requirements/dev.txt -o requirements/services.txt
+	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) requirements/drawing.in -o requirements/drawing.txt
+	$(COMPILE) requirements/chart.in -o requirements/chart.txt
+	$(COMPILE) requirements/checkov.in -o requirements/checkov.txt
 
 clean:  ## remove the environment and everything that tools have written
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -7,6 +7,7 @@ must not connect anywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,14 @@ def credentials(
         credentials_file: path of a NATS credentials file.
 
     Raises:
-        CredentialsError: the password cannot be read, or one of the two is missing.
+        CredentialsError: the password cannot be read, one of the two is missing, or there is
+            nothing to sign with.
 
     """
     found: dict[str, Any] = {}
+    if credentials_file and find_spec("nkeys") is None:
+        text = f"{CREDENTIALS_VARIABLE}: credentials files need the package nkeys: install it"
+        raise CredentialsError(text)
     if credentials_file:
         found["user_credentials"] = credentials_file
     if bool(user) != bool(password_file):

@@ -2,12 +2,13 @@
 
 Alive: the event loop turns. Ready: every named check passes, such as "the bus answers" or "the
 first list of pods is in". A failed check is named with its problem, in the answer and in the log.
+`/readyz?exclude=NAME` leaves a check out, once or more, as on Kubernetes' own servers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -41,9 +42,9 @@ class Health:
         """Say that every check has been added: before, the process is not ready."""
         self._is_complete = True
 
-    def problems(self) -> dict[str, str]:
-        """Return the readiness checks that fail, with their problems."""
-        found = {name: check() for name, check in self._checks.items()}
+    def problems(self, excluded: Collection[str] = ()) -> dict[str, str]:
+        """Return the readiness checks that fail, with their problems, but for the excluded."""
+        found = {name: check() for name, check in self._checks.items() if name not in excluded}
         if not self._is_complete:
             found["start"] = "the service is still being set up"
         return {name: problem for name, problem in found.items() if problem is not None}
@@ -81,8 +82,9 @@ class Health:
         alive = self.is_alive()
         return _answer({"alive": alive}, alive)
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        problems = self.problems()
+    async def _readyz(self, request: web.Request) -> web.Response:
+        excluded = frozenset(request.query.getall("exclude", ()))
+        problems = self.problems(excluded)
         return _answer({"ready": not problems, "problems": problems}, not problems)
 
     async def _scrape(self, _request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ def test_a_user_has_a_password_from_a_file_and_replies_of_its_own(tmp_path: Path
     }
 
 
-def test_a_credentials_file_is_passed_on() -> None:
-    assert credentials(credentials_file="/x.creds") == {"user_credentials": "/x.creds"}
+@pytest.mark.skipif(find_spec("nkeys") is not None, reason="nkeys is installed here")
+def test_a_credentials_file_without_what_signs_is_refused_with_the_way_out() -> None:
+    with pytest.raises(CredentialsError, match="need the package nkeys: install it"):
+        credentials(credentials_file="/x.creds")
 
 
 @pytest.mark.parametrize("given", ["RUNBUS_NATS_USER", "RUNBUS_NATS_PASSWORD_FILE"])
