@@ -134,11 +134,8 @@ class Builder:
     def _here(self, text: str) -> str:
         return re.sub(r"(?<![\w/.$])/(opt|src)\b", rf"{self._folder}/\1", text)
 
-    def _arg(self, text: str) -> None:
-        assert text.startswith("PYTHON=python:")
-
     def _from(self, text: str) -> None:
-        assert text.split(" ")[0] == "${PYTHON}"
+        assert text.startswith("python:")
         self.image = Image()
 
     def _copy(self, text: str) -> None:

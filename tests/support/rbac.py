@@ -60,9 +60,9 @@ def asked(method: str, path: str, query: Mapping[str, str]) -> Ask | None:
         case _:
             return None
     namespace = ""
-    match rest:
-        case ["namespaces", namespace, _resource, *_]:
-            rest = rest[2:]
+    if len(rest) > 1 and rest[0] == "namespaces":
+        namespace = rest[1]
+        rest = rest[2:] or rest
     if not rest:
         return None
     resource, name, subresource = (*rest, "", "")[:3]

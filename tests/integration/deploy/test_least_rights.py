@@ -17,7 +17,7 @@ from runbus.contracts.streams import DEADLETTERS
 from runbus.contracts.transitions import Publisher
 from runbus.sdk.defaults import store_defaults
 from runbus.sdk.function_store import store_function
-from support.chart import grants_of_services
+from support.chart import NAMESPACES, grants_of_services
 from support.least_rights import GuardedSystem, guarded_system
 from support.system import PROJECT, a_job, sleeping
 
@@ -30,7 +30,7 @@ OVER_S = 40.0
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GuardedSystem]:
     folder = tmp_path_factory.mktemp("least-rights")
-    async with guarded_system(folder, GRANTS, RUNBUS_UNREACHABLE_FORCE_AFTER_S="3") as system:
+    async with guarded_system(folder, GRANTS, RUNBUS_NAMESPACES=",".join(NAMESPACES)) as system:
         yield system
 
 

@@ -15,7 +15,7 @@ from runbus.contracts.identities import Identity, identities
 from runbus.contracts.states import RunState
 from runbus.contracts.streams import EVENTS
 from runbus.contracts.transitions import Publisher
-from support.chart import grants_of_services
+from support.chart import NAMESPACES, grants_of_services
 from support.least_rights import GuardedSystem, guarded_system
 from support.system import PROJECT, a_job
 
@@ -41,7 +41,12 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guar
     folder = tmp_path_factory.mktemp("loud")
     grants = grants_of_services()
     watched = {**grants, Publisher.POD_LAUNCHER: []}  # it may create no pod either
-    async with guarded_system(folder, watched, allowed=without_acknowledgements()) as system:
+    async with guarded_system(
+        folder,
+        watched,
+        allowed=without_acknowledgements(),
+        RUNBUS_NAMESPACES=",".join(NAMESPACES),
+    ) as system:
         reply = await system.client.submit(a_job("refused"))
         final = await system.client.wait(PROJECT, reply.run_id, timeout_s=SOON_S)
         assert final.state is RunState.ERROR
