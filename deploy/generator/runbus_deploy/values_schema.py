@@ -31,7 +31,7 @@ CONFIGS: dict[Publisher, type[ServiceConfig]] = {
 BY_THE_CHART = frozenset(
     {
         *("nats_url", "nats_user", "nats_password_file"),
-        *("health_host", "health_port", "health_file", "instance"),
+        *("health_host", "health_port", "instance"),
         *("namespaces", "defaults_file"),
     }
 )

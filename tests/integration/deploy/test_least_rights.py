@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from nats.aio.msg import Msg
 from prometheus_client.parser import text_string_to_metric_families
 
 from runbus.cli.stack.probe import get
 from runbus.contracts import subjects
 from runbus.contracts.commands import ChangeDeadline, DeadlineAction
-from runbus.contracts.states import RunState, Threshold
+from runbus.contracts.identities import OPERATOR, identities, tenant_identity
+from runbus.contracts.states import EventType, RunState, Threshold
 from runbus.contracts.streams import DEADLETTERS
 from runbus.contracts.transitions import Publisher
 from runbus.sdk.defaults import store_defaults
 from runbus.sdk.function_store import store_function
 from support.chart import NAMESPACES, grants_of_services
+from support.identities import session_of
 from support.least_rights import GuardedSystem, guarded_system
 from support.system import PROJECT, a_job, sleeping
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
 GRANTS = grants_of_services()
+TENANT = tenant_identity(PROJECT)
 OVER_S = 40.0
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GuardedSystem]:
     folder = tmp_path_factory.mktemp("least-rights")
-    async with guarded_system(folder, GRANTS, RUNBUS_NAMESPACES=",".join(NAMESPACES)) as system:
+    async with guarded_system(
+        folder,
+        GRANTS,
+        allowed=(*identities(), TENANT),
+        RUNBUS_NAMESPACES=",".join(NAMESPACES),
+    ) as system:
         yield system
 
 
 async def refusals(system: GuardedSystem, service: str) -> float:
     """Return how much the bus has refused a service."""
     _, text = await get(f"{system.services[service].health_url}/metrics")
+    assert "# TYPE runbus_bus_refusals_total" in text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text + "\n")
@@ -125,6 +138,58 @@ async def test_what_cannot_be_handled_becomes_a_dead_letter(system: GuardedSyste
                 if found is not None:
                     services.discard(service)
             await asyncio.sleep(0.1)
+
+
+COMMANDS = (
+    "doctor -o json",
+    "list",
+    "defaults get",
+    "defaults history",
+    "function list",
+    "deadletters list -o name",
+    "submit -p nlp -n by-operator -i x:1 --watch -- true",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_people_have_what_the_command_line_needs(system: GuardedSystem, command: str) -> None:
+    environment = os.environ | {
+        "RUNBUS_NATS_URL": system.nats.url,
+        "RUNBUS_NATS_USER": OPERATOR,
+        "RUNBUS_NATS_PASSWORD_FILE": str(system.nats.password_file(OPERATOR)),
+        "RUNBUS_KUBECONFIG": system.cluster.kubeconfig,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "runbus.cli", *command.split()),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(OVER_S):
+        out, told = await process.communicate()
+    assert "refuses" not in told.decode(), told
+    expected = (0, 1) if command.startswith("doctor") else (0,)  # the dead letters are a finding
+    assert process.returncode in expected, (out, told)
+
+
+async def test_a_tenant_submits_gets_its_verdict_and_hears_of_its_run(
+    system: GuardedSystem,
+) -> None:
+    over = asyncio.Event()
+
+    async def hear(msg: Msg) -> None:
+        if msg.subject.endswith(f".{EventType.COMPLETED.value}"):
+            over.set()
+
+    async with session_of(system.nats, TENANT.name) as tenant:
+        await tenant.bus.subscribe(subjects.events_of_project(PROJECT), hear)
+        verdict = await tenant.bus.request(
+            subjects.api(subjects.API_SUBMIT, PROJECT), json.dumps(a_job("tenants")).encode()
+        )
+        assert json.loads(verdict.data)["accepted"] is True
+        async with asyncio.timeout(OVER_S):
+            await over.wait()
+        assert tenant.refused == []
 
 
 async def test_a_scheduler_started_again_takes_its_lease_and_its_place(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ EXPECTED: dict[Publisher, set[tuple[str, str, str]]] = {
         ("get", "", "nodes"),
     },
 }
+DEPLOYING = Path(__file__).resolve().parents[3] / "docs/deploying.md"
 OF_THE_CLUSTER = {"priorityclasses", "nodes"}
 
 
@@ -32,6 +34,17 @@ OF_THE_CLUSTER = {"priorityclasses", "nodes"}
 def test_each_service_has_its_rights_and_no_others(publisher: Publisher, path: Path) -> None:
     grants = grants_of_services(path)[publisher]
     assert {each.right for each in grants} == EXPECTED[publisher]
+
+
+@pytest.mark.parametrize("publisher", list(Publisher))
+def test_the_page_on_deploying_says_the_same(publisher: Publisher) -> None:
+    page = DEPLOYING.read_text(encoding="utf-8").partition("## Who may do what")[2]
+    row, *_ = re.findall(rf"^\| {publisher.value} \| (.*?) \|$", page, re.MULTILINE)
+    told: set[tuple[str, str]] = set()
+    for part in re.split(r"[;|]", row.replace("nothing: it has no token", "")):
+        *verbs, resource = part.replace(",", "").split() or [""]
+        told |= {(verb, resource) for verb in verbs}
+    assert told == {(verb, resource) for verb, _, resource in EXPECTED[publisher]}
 
 
 @pytest.mark.parametrize("publisher", list(Publisher))
