@@ -41,6 +41,12 @@ class GuardedNats(NatsProcess):
         """Return where an identity's password stands."""
         return self._folder / f"{name}.password"
 
+    @property
+    def monitoring(self) -> str:
+        """The address of its monitoring."""
+        (ports,) = self._folder.glob("*.ports")
+        return str(json.loads(ports.read_bytes())["monitoring"][0])
+
     async def prepare(self) -> None:
         """Write passwords, accounts and configuration."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -54,7 +60,7 @@ class GuardedNats(NatsProcess):
             accounts = accounts.replace(f"${name}\n", f"{json.dumps(password)}\n")
         (self._folder / ACCOUNTS).write_text(accounts)
         self._config.write_text(
-            f'listen: "127.0.0.1:{self._port or -1}"\n'
+            f'listen: "127.0.0.1:{self._port or -1}"\nhttp: "127.0.0.1:-1"\n'
             "server_name: runbus\nmax_payload: 1MB\n"
             f"ports_file_dir: {json.dumps(str(self._folder))}\n"
             f"jetstream {{ store_dir: {json.dumps(str(self._folder / 'store'))} }}\n"

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from nats.aio.msg import Msg
@@ -30,6 +31,7 @@ from runbus.contracts.streams import (
 from runbus.contracts.transitions import TRANSITIONS, Publisher
 from runbus.sdk.errors import BusError, BusTimeoutError
 from runbus.sdk.provision import provision
+from runbus_deploy.accounts import ACCOUNT
 from support.identities import (
     GuardedNats,
     no_publish,
@@ -253,3 +255,16 @@ async def test_a_tenant_submits_and_aborts_its_own_runs(nats: GuardedNats) -> No
         abort = subjects.command(subjects.ABORT, PROJECT, RUN)
         assert await session.bus.publish(abort, json.dumps({"reason": "x"}).encode()) > 0
         assert session.refused == []
+
+
+async def test_what_scales_by_lag_finds_each_consumer_and_its_lag(nats: GuardedNats) -> None:
+    address = f"{nats.monitoring}/jsz?acc={ACCOUNT}&consumers=true&config=true"
+    async with aiohttp.ClientSession() as http, http.get(address) as answer:
+        (account,) = (await answer.json())["account_details"]
+    found = {
+        (stream["name"], consumer["name"]): consumer["num_pending"]
+        for stream in account["stream_detail"]
+        for consumer in stream.get("consumer_detail", ())
+    }
+    assert {(spec.stream, spec.name) for spec in CONSUMERS} <= set(found)
+    assert found[(COMMANDS, "spec-validator")] >= 1  # what the tenant has submitted

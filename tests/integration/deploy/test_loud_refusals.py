@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -93,3 +96,30 @@ async def test_the_others_are_ready(system: GuardedSystem) -> None:
     for service, process in system.services.items():
         if service != LAUNCHER:
             assert (await get(f"{process.health_url}/readyz"))[0] == 200
+
+
+async def test_a_password_that_is_wrong_is_told_at_once(
+    system: GuardedSystem, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "password"
+    await asyncio.to_thread(wrong.write_text, "wrong")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "runbus.scheduler"),
+        env=os.environ
+        | {
+            "RUNBUS_NATS_URL": system.nats.url,
+            "RUNBUS_NATS_USER": "scheduler",
+            "RUNBUS_NATS_PASSWORD_FILE": str(wrong),
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(SOON_S):
+            told = json.loads(await process.stderr.readline())
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert (told["event"], told["kind"]) == ("bus connection", "error")
+    assert "authorization violation" in told["text"].lower()
+    assert "wrong" not in told["text"]
