@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import helm_python
 import pytest
 
-from runbus_deploy.rendered import OWN_BUS, rendered
+from runbus_deploy import rendered as chart
+from runbus_deploy.rendered import OWN_BUS
 
 SERVICES = ("spec-validator", "scheduler", "pod-launcher", "state-watcher", "aborter")
 OWN_NATS: dict[str, Any] = {"nats": {"enabled": True}}
@@ -62,6 +65,16 @@ Objects = list[dict[str, Any]]
 
 each_variant = pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS.keys())
 each_service = pytest.mark.parametrize("service", SERVICES)
+
+
+def rendered(values: dict[str, Any]) -> Objects:
+    """Return every object under some values; the same values are rendered once."""
+    return _rendered(json.dumps(values))
+
+
+@functools.cache
+def _rendered(values: str) -> Objects:
+    return chart.rendered(json.loads(values))
 
 
 def of_kind(objects: Objects, *kinds: str) -> Objects:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from chart.objects import EVERYTHING, OWN_NATS, SERVICES, VARIANTS, named
-from runbus_deploy.rendered import CHART, rendered
+from chart.objects import EVERYTHING, OWN_NATS, SERVICES, VARIANTS, named, rendered
+from runbus_deploy.rendered import CHART
 
 
 def test_the_charts_bus_has_a_password_for_each_user_that_a_server_reads_as_text() -> None:

@@ -23,8 +23,9 @@ from chart.objects import (
     named,
     of_kind,
     pods,
+    rendered,
 )
-from runbus_deploy.rendered import CHART, OWN_BUS, SECRET, rendered
+from runbus_deploy.rendered import CHART, OWN_BUS, SECRET
 
 
 @each_variant

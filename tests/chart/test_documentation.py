@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from runbus_deploy.rendered import DEPLOY, rendered
+from chart.objects import rendered
+from runbus_deploy.rendered import DEPLOY
 
 PAGE = (DEPLOY.parent / "docs/deploying.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]

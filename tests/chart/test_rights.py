@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chart.objects import VARIANTS, each_service, each_variant, of_kind
-from runbus_deploy.rendered import CHART, OWN_BUS, rendered
+from chart.objects import VARIANTS, each_service, each_variant, of_kind, rendered
+from runbus_deploy.rendered import CHART, OWN_BUS
 
 
 @each_service

@@ -24,6 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rbac-namespaced.yaml": {**OWN_BUS, "namespaces": ["nlp", "cv"]},
     "rbac-cluster-wide.yaml": {**OWN_BUS, "clusterWide": True},
 }
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
 _ABOUT = "# Generated from the chart: `make rendered` writes it anew, `make chart` compares.\n"
 
 
@@ -75,7 +76,7 @@ def _read(path: Path) -> str | None:
 
 def _documents(path: str, text: str) -> Iterator[dict[str, Any]]:
     if path.endswith(".yaml"):
-        yield from (each for each in yaml.safe_load_all(text) if each)
+        yield from (each for each in yaml.load_all(text, Loader=_Loader) if each)
 
 
 def _place(found: dict[str, Any]) -> tuple[str, str]:
