@@ -19,7 +19,7 @@ PYTEST_ARGS  ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: promtool simulate help setup setup-demo demo test lint types imports generated check bench bench-drawing contracts lock format clean
+.PHONY: promtool simulate help setup setup-demo demo test lint types imports generated chart rendered check bench bench-drawing contracts lock format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -69,13 +69,23 @@ $(VENV)/.stamp-local: $(VENV)/.stamp-uv requirements/local.txt pyproject.toml
 
 # Exactly what the locks name (uv itself is in one of them), then runbus, editable. uv does not read
 # pip's settings: a mirror or certificates that pip was told of are passed on.
-define install
-@told() { $(BIN)/python -m pip config list 2>/dev/null \
+define as_pip_was_told
+told() { $(BIN)/python -m pip config list 2>/dev/null \
     | sed -n "s/^[^=]*\.$$1='\(.*\)'$$/\1/p" | head -n 1; }; \
   if [ -z "$$UV_DEFAULT_INDEX$$UV_INDEX_URL" ]; then \
     index="$$(told index-url)"; [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; fi; \
   if [ -z "$$SSL_CERT_FILE" ]; then \
-    cert="$$(told cert)"; [ -z "$$cert" ] || export SSL_CERT_FILE="$$cert"; fi; \
+    cert="$$(told cert)"; [ -z "$$cert" ] || export SSL_CERT_FILE="$$cert"; fi
+endef
+
+define install_into
+@$(as_pip_was_told); \
+  echo "installing $(2)" && \
+  $(BIN)/uv pip sync --quiet --python $(1)/bin/python --require-hashes $(2)
+endef
+
+define install
+@$(as_pip_was_told); \
   echo "installing $(1)" && \
   $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes \
     $(1) requirements/uv.txt && \
@@ -90,11 +100,12 @@ demo: setup-demo  ## runs that complete, are refused and get stuck, shown live, 
 
 # --- checking, the cheapest first -----------------------------------------------------------------
 
-check: generated lint imports types test  ## all of the below, as continuous integration runs it
+check: generated lint imports types chart test  ## all of the below, as continuous integration runs it
 
-generated: setup  ## schemas, asyncapi.yaml and docs/settings.md are those of the code
+generated: setup  ## schemas, asyncapi.yaml, docs/settings.md and deploy/ are those of the code
 	$(BIN)/python -m runbus.contracts.export --check
 	$(BIN)/python -m runbus.cli.settings_page --check
+	PYTHONPATH=deploy/generator $(BIN)/python -m runbus_deploy --check
 
 # Without its cache: what ruff knows of first-party modules would outlive a new one.
 lint: setup  ## ruff: rules and format
@@ -109,6 +120,29 @@ types: setup  ## mypy, strict
 
 test: setup  ## unit, contract and integration tests, on a real nats-server and the local cluster
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
+
+# Helm as a library and the policies of checkov are each larger than everything else, and checkov holds
+# others' versions down: an environment each, 20 seconds on the first run.
+CHECKOV = $(VENV)-checkov/bin/checkov --quiet --compact --skip-download --framework
+
+chart: $(VENV)-chart/.stamp $(VENV)-checkov/.stamp  ## the image's and the chart's rules: rendered, valid, restricted
+	PYTHONPATH=deploy/generator $(VENV)-chart/bin/python -m runbus_deploy.rendered --check
+	$(VENV)-chart/bin/python -m pytest -q tests/chart
+	$(CHECKOV) dockerfile --directory deploy/docker
+	rm -rf $(VENV)-chart/rendered && mkdir $(VENV)-chart/rendered
+	PYTHONPATH=deploy/generator $(VENV)-chart/bin/python -m runbus_deploy.rendered \
+	  --whole $(VENV)-chart/rendered
+	$(CHECKOV) kubernetes --directory $(VENV)-chart/rendered \
+	  --skip-check $(shell sed -n 's/^\(CKV[A-Z0-9_]*\).*/\1/p' deploy/helm/checkov-skipped.txt | paste -sd,)
+
+rendered: $(VENV)-chart/.stamp  ## write deploy/rendered anew: the chart's rights as plain manifests
+	PYTHONPATH=deploy/generator $(VENV)-chart/bin/python -m runbus_deploy.rendered
+
+# uv is in the first environment; it installs in seconds where pip takes a minute.
+$(VENV)-chart/.stamp $(VENV)-checkov/.stamp: $(VENV)-%/.stamp: $(VENV)/.stamp-dev requirements/%.txt
+	$(PYTHON) -m venv --clear $(VENV)-$*
+	$(call install_into,$(VENV)-$*,requirements/$*.txt)
+	@touch $@
 
 # --- measuring ------------------------------------------------------------------------------------
 # Some benchmarks only: make bench BENCH="reading timers". A quick look: make bench BENCH_ARGS=--quick
@@ -156,9 +190,10 @@ format: setup  ## ruff: format, and mend what can be mended
 	$(BIN)/ruff check --quiet --fix .
 	$(BIN)/ruff format --quiet .
 
-contracts: setup  ## write the schemas, asyncapi.yaml and docs/settings.md anew
+contracts: setup  ## write the schemas, asyncapi.yaml, docs/settings.md and parts of deploy/ anew
 	$(BIN)/python -m runbus.contracts.export
 	$(BIN)/python -m runbus.cli.settings_page
+	PYTHONPATH=deploy/generator $(BIN)/python -m runbus_deploy
 
 # `make lock` keeps the versions that stand; LOCK_ARGS=--upgrade takes the newest.
 LOCK_ARGS ?=
@@ -169,8 +204,13 @@ lock: $(VENV)/.stamp-uv  ## compile requirements/*.txt anew
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra local \
 	  -c requirements/dev.txt -o requirements/local.txt
+	$(COMPILE) pyproject.toml --extra cli --extra services \
+	  -c requirements/dev.txt -o requirements/services.txt
+	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) requirements/drawing.in -o requirements/drawing.txt
+	$(COMPILE) requirements/chart.in -o requirements/chart.txt
+	$(COMPILE) requirements/checkov.in -o requirements/checkov.txt
 
 clean:  ## remove the environment and everything that tools have written
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

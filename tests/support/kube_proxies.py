@@ -137,6 +137,21 @@ class KubeProxy:
                 return await rule.catch.passes(content)
         return True
 
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Listen for the length of a block."""
+        server = web.Server(self.handle, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield
+        finally:
+            self.cut()
+            self.resume()
+            await runner.cleanup()
+
     def kubeconfig(self, real: Path, folder: Path) -> Path:
         """Write a kubeconfig that leads here instead; returns its path."""
         config: Any = msgspec.yaml.decode(real.read_bytes())
@@ -160,14 +175,5 @@ async def kube_proxy(upstream: str) -> AsyncIterator[KubeProxy]:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         proxy = KubeProxy(upstream, session)
-        server = web.Server(proxy.handle, access_log=None)
-        runner = web.ServerRunner(server, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with proxy.serving():
             yield proxy
-        finally:
-            proxy.cut()
-            proxy.resume()
-            await runner.cleanup()

@@ -57,8 +57,8 @@ def test_every_call_that_the_page_says_is_the_same_is_there() -> None:
 
 def test_every_link_of_the_pages_for_users_leads_somewhere() -> None:
     broken = []
-    for page in (MIGRATION, ROOT / "docs" / "settings.md", ROOT / "README.md",
-                 PAGE, ROOT / "examples" / "README.md"):  # fmt: skip
+    for page in (MIGRATION, ROOT / "docs" / "settings.md", ROOT / "docs" / "deploying.md", PAGE,
+                 ROOT / "README.md", ROOT / "examples" / "README.md"):  # fmt: skip
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             if not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")

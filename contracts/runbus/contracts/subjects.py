@@ -30,6 +30,7 @@ COMMAND_VERBS = (ABORT, DEADLINE, CLEANUP, EVIDENCE_OF)
 API_SUBMIT = "submit"
 API_LINT = "lint"
 API_EXPLAIN = "explain"
+API_SERVICE = "runbus-spec-validator"  # the name under which NATS' own tools find the endpoints
 
 _PROJECT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 _RUN = re.compile(r"[a-z0-9]{12}\Z")

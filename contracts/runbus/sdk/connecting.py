@@ -22,6 +22,8 @@ PING_INTERVAL_S = 5
 RECONNECT_WAIT_S = 0.25
 # Commands that are minutes old must not leave a buffer after a reconnect; 8 MiB is a burst.
 PENDING_BYTES_MAX = 8 * 1024 * 1024
+# The server says it in words only; the client library passes them on, in lower case.
+REFUSED = "permissions violation for "
 
 Notice = Callable[[str, str], None]
 
@@ -43,9 +45,11 @@ async def connect(
     Args:
         url: `nats://[token@]host:port`, several separated by commas.
         name: shown in the server's monitoring.
-        notice: told of errors and of lost and regained connections: (kind, text).
+        notice: told of errors, of what the server refuses, and of lost and regained connections:
+            (kind, text), such as ("refused", 'publish to "a.b"').
         attempts_max: first connection only; afterwards it reconnects for ever.
-        credentials: `user`, `password`, `token`, `user_credentials`, `nkeys_seed`, `tls`.
+        credentials: `user`, `password`, `token`, `user_credentials`, `nkeys_seed`, `tls`,
+            `inbox_prefix`.
 
     Raises:
         BusUnreachableError: every attempt failed.
@@ -84,7 +88,11 @@ async def connect(
 
 def _callbacks(bus: Bus, notice: Notice, name: str) -> dict[str, Any]:
     async def on_error(error: Exception) -> None:
-        notice("error", f"{type(error).__name__}: {error}")
+        _, is_refused, what = str(error).partition(REFUSED)
+        if is_refused:
+            notice("refused", what)
+        else:
+            notice("error", f"{type(error).__name__}: {error}")
 
     async def on_disconnect() -> None:
         notice("disconnected", name)

@@ -139,8 +139,11 @@ class Follower:
             config["filter_subject"] = self._filters[0]
         else:
             config["filter_subjects"] = self._filters
+        # Its name stands in the subject: rights can then keep followers off consumers that stay.
+        name = config["name"] = self._inbox.rpartition(".")[2]
         answer = await self._bus.api(
-            f"CONSUMER.CREATE.{self._stream}", {"stream_name": self._stream, "config": config}
+            f"CONSUMER.CREATE.{self._stream}.{name}",
+            {"stream_name": self._stream, "config": config},
         )
         if answer.get("num_pending", 0) == 0:
             self._pending = 0

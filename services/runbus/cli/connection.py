@@ -123,9 +123,11 @@ class _Notices:
         self.are_wanted = False
         self._is_lost = False
 
-    def __call__(self, kind: str, _text: str) -> None:
+    def __call__(self, kind: str, text: str) -> None:
         from runbus.cli.output.printing import say
 
+        if kind == "refused":
+            say(f"note: the bus refuses {text} to this identity")
         if self.are_wanted and kind == "disconnected" and not self._is_lost:
             self._is_lost = True
             say("note: the bus is gone; waiting for it to come back")
@@ -136,21 +138,28 @@ class _Notices:
 
 @contextlib.asynccontextmanager
 async def connected(nats_url: str | None) -> AsyncIterator[Client]:
-    """Connect to the bus for the length of a block.
+    """Connect to the bus for the length of a block, as whom the environment says.
 
     Raises:
         CliError: it cannot be reached, with the ways out.
 
     """
     from runbus.sdk import client
+    from runbus.sdk.credentials import CredentialsError, credentials_from
     from runbus.sdk.errors import BusUnreachableError
 
     target = choose_target(nats_url, os.environ)
     notices = _Notices()
+    try:
+        identity = credentials_from(os.environ)
+    except CredentialsError as error:
+        raise CliError(str(error), code=Exit.USAGE) from error
     async with contextlib.AsyncExitStack() as stack:
         try:
             opened = await stack.enter_async_context(
-                client.connect(target.nats_url, name="runbus-cli", identity=user(), notice=notices)
+                client.connect(
+                    target.nats_url, name="runbus-cli", identity=user(), notice=notices, **identity
+                )
             )
         except BusUnreachableError as error:
             reason = without_secrets(str(error.__cause__ or error))

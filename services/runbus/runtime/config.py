@@ -28,6 +28,8 @@ class ServiceConfig(Struct, frozen=True, kw_only=True):
         "nats://127.0.0.1:4222"
     )
     nats_credentials: Annotated[str, Meta(description="path of a credentials file")] = ""
+    nats_user: Annotated[str, Meta(description="name on the bus; needs nats_password_file")] = ""
+    nats_password_file: Annotated[str, Meta(description="path of the password")] = ""
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     health_host: Annotated[str, Meta(description="where /livez and /readyz listen")] = "127.0.0.1"
     health_port: Annotated[int, Meta(description="0 picks a free one", ge=0, le=65535)] = 0

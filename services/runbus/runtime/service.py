@@ -12,13 +12,14 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import uvloop
 from msgspec import Struct, field
 
+from runbus.contracts.identities import inbox_prefix
 from runbus.contracts.streams import consumer
 from runbus.contracts.transitions import Publisher
 from runbus.runtime import config as settings
@@ -35,12 +36,14 @@ from runbus.runtime.leases import Lease
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
+from runbus.runtime.refusals import Refusals
 from runbus.runtime.runlog import RunLog
 from runbus.runtime.settings import read_defaults
 from runbus.runtime.tracing import Tracing
 from runbus.runtime.workqueue import WorkQueue
 from runbus.sdk.bus import Bus
 from runbus.sdk.connecting import connect
+from runbus.sdk.credentials import CredentialsError, credentials
 from runbus.sdk.errors import BusError, BusUnreachableError
 
 T = TypeVar("T", bound=ServiceConfig)
@@ -137,47 +140,52 @@ def main(
     """
     try:
         config = settings.load(config_type, os.environ)
-    except ConfigError as error:
+        identity = credentials(
+            user=config.nats_user,
+            password_file=config.nats_password_file,
+            credentials_file=config.nats_credentials,
+        )
+    except (ConfigError, CredentialsError) as error:
         sys.stderr.write(f"{publisher.value}: settings that cannot be used:\n{error}\n")
         sys.exit(2)
-    sys.exit(uvloop.run(_live(publisher, config, run)))
+    identity.setdefault("inbox_prefix", inbox_prefix(publisher.value))
+    sys.exit(uvloop.run(_live(publisher, config, identity, run)))
 
 
 async def _live(
-    publisher: Publisher, config: T, run: Callable[[Service[T]], Awaitable[None]]
+    publisher: Publisher,
+    config: T,
+    identity: Mapping[str, Any],
+    run: Callable[[Service[T]], Awaitable[None]],
 ) -> int:
     log = logs.set_up(publisher.value, config.log_level, config.instance)
     clock = SystemClock()
     metrics = Metrics()
+    refusals = Refusals(clock, log, metrics.refused)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     bus: Bus | None = None
     try:
-        bus = await _connect_unless(stopping, publisher, config, log, metrics)
+        connecting = _connect(publisher, config, identity, log, metrics, refusals)
+        bus = await _unless(stopping, connecting)
     except* BusUnreachableError as group:
         log.error("cannot reach the bus", error=_first(group))
     if bus is None:
         log.info("stopped")
         return 0 if stopping.is_set() else 1
     try:
-        return await _serve(publisher, config, run, bus, clock, log, metrics, stopping)
+        return await _serve(publisher, config, run, bus, clock, log, metrics, refusals, stopping)
     finally:
         await bus.close()
         log.info("stopped")
 
 
-async def _connect_unless(
-    stopping: asyncio.Event,
-    publisher: Publisher,
-    config: ServiceConfig,
-    log: Log,
-    metrics: Metrics,
-) -> Bus | None:
+async def _unless(stopping: asyncio.Event, connect_it: Coroutine[Any, Any, Bus]) -> Bus | None:
     """Connect to the bus, which may take a minute; None where SIGTERM comes first."""
     async with asyncio.TaskGroup() as tasks:
-        connecting = tasks.create_task(_connect(publisher, config, log, metrics))
+        connecting = tasks.create_task(connect_it)
         stopped = tasks.create_task(stopping.wait())
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -187,19 +195,29 @@ async def _connect_unless(
     return None if connecting.cancelled() else connecting.result()
 
 
-async def _connect(publisher: Publisher, config: ServiceConfig, log: Log, metrics: Metrics) -> Bus:
+async def _connect(
+    publisher: Publisher,
+    config: ServiceConfig,
+    identity: Mapping[str, Any],
+    log: Log,
+    metrics: Metrics,
+    refusals: Refusals,
+) -> Bus:
     def notice(kind: str, text: str) -> None:
+        if kind == "refused":
+            refusals.take(text)
+            return
         log.warning("bus connection", kind=kind, text=text)
         if kind == "reconnected":
             metrics.reconnects.inc()
+            refusals.on_reconnect()
 
-    credentials = {"user_credentials": config.nats_credentials} if config.nats_credentials else {}
     return await connect(
         config.nats_url,
         name=publisher.value,
         notice=notice,
         attempts_max=CONNECT_ATTEMPTS_MAX,
-        **credentials,
+        **identity,
     )
 
 
@@ -211,6 +229,7 @@ async def _serve(
     clock: Clock,
     log: Log,
     metrics: Metrics,
+    refusals: Refusals,
     stopping: asyncio.Event,
 ) -> int:
     metrics.gauge("bus_connected", "1 while the socket is up", lambda: float(bus.is_connected))
@@ -219,6 +238,7 @@ async def _serve(
     )
     run_log = RunLog(bus, publisher, clock, metrics, traces)
     health = Health(clock, metrics)
+    health.add("permissions", refusals.ready_problem)
     service = Service(
         publisher=publisher,
         config=config,

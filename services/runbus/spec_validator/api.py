@@ -24,7 +24,6 @@ from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusUnreachableError
 
 VERSION = "1.0.0"
-NAME = "runbus-spec-validator"
 AT_ONCE_MAX = 128
 ANSWER_TIMEOUT_S = 15.0
 
@@ -46,7 +45,9 @@ class Api:
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve; then let what is in hand be answered."""
         config = ServiceConfig(
-            name=NAME, version=VERSION, description="submit, lint and explain run documents"
+            name=subjects.API_SERVICE,
+            version=VERSION,
+            description="submit, lint and explain run documents",
         )
         service = await add_service(self._bus.native(), config)
         async with asyncio.TaskGroup() as tasks:
@@ -99,7 +100,7 @@ class Api:
 def _received(request: Request, headers: dict[str, str]) -> Received:
     return Received(
         subject=request.subject,
-        consumer=NAME,
+        consumer=subjects.API_SERVICE,
         message_id="",
         body_bytes=len(request.data),
         traceparent=envelope.header(headers, envelope.TRACEPARENT),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simulation.bus.consumers import PullConsumer, PushConsumer, push_name
+from simulation.bus.consumers import PullConsumer, PushConsumer
 from simulation.bus.patterns import matcher, overlap
 from simulation.bus.streams import RefusedError, Stored, Stream
 
@@ -26,7 +26,6 @@ class Api:
 
     def __init__(self, server: SimServer) -> None:
         self._server = server
-        self._pushes = 0
         self.encode = msgspec.json.Encoder().encode
 
     def answer(self, verb: str, data: bytes) -> bytes:
@@ -61,8 +60,8 @@ class Api:
         match rest:
             case ["INFO", stream, name]:
                 return self._consumer_info(stream, name)
-            case ["CREATE", stream]:
-                return self._create_push(self._stream(stream), body["config"])
+            case ["CREATE", stream, name]:
+                return self._create_push(self._stream(stream), name, body["config"])
             case ["DURABLE", "CREATE", stream, name]:
                 return self._create_pull(self._stream(stream), name, body["config"])
             case ["NAMES", stream]:
@@ -166,9 +165,7 @@ class Api:
         self._server.pulls[key] = PullConsumer(stream, config, self._server)
         return _info(self._server.pulls[key])
 
-    def _create_push(self, stream: Stream, config: dict[str, Any]) -> dict[str, Any]:
-        self._pushes += 1
-        name = push_name(self._pushes)
+    def _create_push(self, stream: Stream, name: str, config: dict[str, Any]) -> dict[str, Any]:
         push = self._server.pushes[(stream.name, name)] = PushConsumer(
             name, stream, config, self._server
         )

@@ -320,8 +320,3 @@ class PushConsumer:
             self.delete()
             return
         self._timer = self._world.after(beat_s, self._beat)
-
-
-def push_name(number: int) -> str:
-    """Return the name of the n-th ephemeral consumer."""
-    return f"ephemeral{number:06d}"
