@@ -27,9 +27,8 @@ _ALIKE = (
     *("retry", "ttl_after_finish_s", "priority_class", "priority_rank"),
 )
 _OWN = tuple(name for name in RunStatus.__struct_fields__ if name not in _ALIKE)
-# These two are made short, the others of a record stand as they are.
-_SHORT = ("event_id", "traceparent")
-_PLAIN = tuple(n for n in RunRecord.__struct_fields__ if n not in {"status", *_SHORT})
+# The id is made short, the other fields of a record stand as they are.
+_PLAIN = tuple(n for n in RunRecord.__struct_fields__ if n not in {"status", "event_id"})
 
 
 def _types_of(struct: type[Struct], names: tuple[str, ...]) -> list[Any]:
@@ -38,8 +37,6 @@ def _types_of(struct: type[Struct], names: tuple[str, ...]) -> list[Any]:
     return [types[name] for name in names]
 
 
-_TRACEPARENT_LENGTH = 55  # W3C Trace Context, version 00
-
 _encode = msgspec.msgpack.Encoder().encode
 _alike_of = attrgetter(*_ALIKE)
 _own_of = attrgetter(*_PLAIN, *(f"status.{name}" for name in _OWN))
@@ -47,7 +44,7 @@ _own_of = attrgetter(*_PLAIN, *(f"status.{name}" for name in _OWN))
 _ALIKE_DECODER: msgspec.msgpack.Decoder[tuple[Any, ...]] = msgspec.msgpack.Decoder(
     tuple[tuple(_types_of(RunStatus, _ALIKE))]  # type: ignore[misc]  # mypy knows literals only
 )
-_OWN_TYPES = [str, Any, *_types_of(RunRecord, _PLAIN), *_types_of(RunStatus, _OWN)]
+_OWN_TYPES = [str, *_types_of(RunRecord, _PLAIN), *_types_of(RunStatus, _OWN)]
 _OWN_DECODER: msgspec.msgpack.Decoder[tuple[Any, ...]] = msgspec.msgpack.Decoder(
     tuple[tuple(_OWN_TYPES)]  # type: ignore[misc]
 )
@@ -64,19 +61,18 @@ def packed_record(record: RunRecord) -> PackedRecord:
     """Return an event in few bytes."""
     status = record.status
     event_id = _short_id(record.event_id, status.run_id, status.attempt, record.event_type)
-    own = (event_id, _short_trace(record.traceparent), *_own_of(record))
+    own = (event_id, *_own_of(record))
     return PackedRecord(_encode(own), _held_once(_encode(_alike_of(status))))
 
 
 def unpacked_record(packed: PackedRecord) -> RunRecord:
     """Return the event that was packed, equal to what it was."""
-    event_id, traceparent, *values = _OWN_DECODER.decode(packed.own)
+    event_id, *values = _OWN_DECODER.decode(packed.own)
     plain = dict(zip(_PLAIN, values, strict=False))
     own = dict(zip(_OWN, values[len(_PLAIN) :], strict=True))
     status = RunStatus(**_unpacked_alike(packed.alike), **own)
     return RunRecord(
         event_id=_long_id(event_id, status.run_id, status.attempt, plain["event_type"]),
-        traceparent=_long_trace(traceparent),
         status=status,
         **plain,
     )
@@ -90,24 +86,6 @@ def _short_id(event_id: str, run_id: str, attempt: int, event_type: str) -> str:
 
 def _long_id(short: str, run_id: str, attempt: int, event_type: str) -> str:
     return short[1:] if short.startswith("=") else f"{run_id}-{attempt}-{event_type}{short}"
-
-
-def _short_trace(traceparent: str | None) -> str | bytes | None:
-    """Return a traceparent's 26 bytes; as it is where it would not come out the same."""
-    if traceparent is None or len(traceparent) != _TRACEPARENT_LENGTH:
-        return traceparent
-    try:
-        short = bytes.fromhex(traceparent.replace("-", ""))
-    except ValueError:
-        return traceparent
-    return short if _long_trace(short) == traceparent else traceparent
-
-
-def _long_trace(short: str | bytes | None) -> str | None:
-    if not isinstance(short, bytes):
-        return short
-    digits = short.hex()
-    return f"{digits[:2]}-{digits[2:34]}-{digits[34:50]}-{digits[50:]}"
 
 
 @lru_cache(maxsize=ALIKE_MAX)
