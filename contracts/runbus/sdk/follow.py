@@ -1,9 +1,10 @@
 """Follow a stream in order, across restarts of server and connection, without losing a message.
 
-An ephemeral push consumer without acknowledgements, made again from the next sequence when
-messages are missing, heartbeats stay away or the connection was lost. The client library's own
-ordered consumer notices a lost consumer only after 8 to 17 seconds; with a heartbeat a second
-and a look at each reconnect this one needs less than three.
+An ephemeral push consumer, made again from the next sequence when messages are missing, heartbeats
+stay away or the connection was lost. The client library's own ordered consumer notices a lost
+consumer only after 8 to 17 seconds; with a heartbeat a second and a look at each reconnect this
+one needs less than three. Nothing is delivered twice; acknowledgements only tell the server how
+much has been taken in, so that a long stream does not come faster than it is read (ADR-0024).
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ from runbus.sdk.errors import BusError, BusUnreachableError
 
 HEARTBEAT_S = 1.0
 HEARTBEATS_MISSED_MAX = 2.5
-BUFFER_MAX = 2_000
+# Delivered and not yet taken in. Flow control alone lets 32 MiB come, twice that as objects.
+IN_FLIGHT_MAX = 2_000
+ACKNOWLEDGED_AT_LEAST = IN_FLIGHT_MAX // 4
+# Never: what is not acknowledged has not been asked for yet.
+ACK_WAIT_S = 365 * 86400
 RETRY_WAIT_S = 0.2
 INACTIVE_THRESHOLD_S = 60
 
@@ -48,6 +53,9 @@ class Follower:
         self._arrived = asyncio.Event()
         self._broken = asyncio.Event()
         self._stalled_reply: str | None = None
+        self._newest_reply = ""
+        self._handed_out = 0  # since the last acknowledgement
+        self._handed_out_reply = self._acknowledged_reply = ""
         self._inbox = ""
         self._consumer = ""
         self._heard_at = 0.0
@@ -64,8 +72,10 @@ class Follower:
     async def next_batch(self, timeout_s: float | None = None) -> list[StoredMessage]:
         """Return the messages that have arrived, at least one.
 
-        None when time runs out, or when it has just turned out that nothing more is there.
+        None when time runs out, or when it has just turned out that nothing more is there. Those
+        returned before count as taken in.
         """
+        await self._acknowledge()
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._buffer:
@@ -77,8 +87,26 @@ class Follower:
             return []
         batch = list(self._buffer)
         self._buffer.clear()
+        self._handed_out += len(batch)
+        self._handed_out_reply = self._newest_reply
         await self._resume_flow()
         return batch
+
+    async def _acknowledge(self) -> None:
+        """Tell the server that there is room for more, where there is much."""
+        if self._handed_out >= ACKNOWLEDGED_AT_LEAST:
+            self._handed_out = 0
+            self._acknowledged_reply = self._handed_out_reply
+            await self._acknowledge_again()
+
+    async def _acknowledge_again(self) -> None:
+        """Say how much has been taken in, once more where that may have been lost."""
+        if not self._acknowledged_reply:
+            return
+        try:
+            await self._bus.send(self._acknowledged_reply, b"+ACK")
+        except BusUnreachableError:
+            self._broken.set()
 
     async def ask_pending(self) -> None:
         """Ask the server how much is left: messages that a purge removed never arrive."""
@@ -107,7 +135,8 @@ class Follower:
         while True:
             self._inbox = self._bus.new_inbox()
             self._broken.clear()
-            self._consumer_sequence = 0
+            self._consumer_sequence = self._handed_out = 0
+            self._acknowledged_reply = ""
             self._generation = self._bus.generation
             self._heard_at = asyncio.get_running_loop().time()
             subscription = await self._bus.subscribe(self._inbox, self._on_message)
@@ -127,7 +156,9 @@ class Follower:
             "deliver_subject": self._inbox,
             "deliver_policy": "by_start_sequence",
             "opt_start_seq": max(self._next_sequence, _FIRST_SEQUENCE),
-            "ack_policy": "none",
+            "ack_policy": "all",
+            "ack_wait": ACK_WAIT_S * _NANO,
+            "max_ack_pending": IN_FLIGHT_MAX,
             "max_deliver": 1,
             "flow_control": True,
             "idle_heartbeat": int(HEARTBEAT_S * _NANO),
@@ -190,6 +221,7 @@ class Follower:
                 msg.subject, stream_sequence, msg.data, msg.headers or {}, stored_at, pending
             )
         )
+        self._newest_reply = msg.reply
         self._arrived.set()
 
     async def _on_status(self, msg: Msg) -> None:
@@ -200,12 +232,14 @@ class Follower:
         elif headers.get("Nats-Consumer-Stalled"):
             self._stalled_reply = headers["Nats-Consumer-Stalled"]
             await self._resume_flow()
+        elif self._pending:  # an idle heartbeat, and yet there is more
+            await self._acknowledge_again()
         last = headers.get("Nats-Last-Consumer")
         if last is not None and int(last) > self._consumer_sequence:
             self._broken.set()
 
     async def _resume_flow(self) -> None:
-        if self._stalled_reply is not None and len(self._buffer) < BUFFER_MAX:
+        if self._stalled_reply is not None and len(self._buffer) < IN_FLIGHT_MAX:
             reply, self._stalled_reply = self._stalled_reply, None
             try:
                 await self._bus.send(reply, b"")

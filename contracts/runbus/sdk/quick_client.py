@@ -7,8 +7,11 @@ know what headers mean.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from nats.aio.client import Client
 
+NAMES_MAX = 256  # a dozen come again and again
 _SPACE = " \t\r\n\v\f"
 
 
@@ -20,8 +23,17 @@ class QuickClient(Client):
         """Return headers by name: lines without a colon, and names that are none, are left out."""
         found: dict[str, str] = {}
         for line in raw.decode("utf-8", "replace").split("\r\n"):
-            name, colon, value = line.partition(":")
-            words = name.split()
-            if colon and name.isascii() and len(words) < 2:
-                found[words[0] if words else ""] = value.strip(_SPACE)
+            written, colon, value = line.partition(":")
+            name = _name(written) if colon else None
+            if name is not None:
+                found[name] = value.strip(_SPACE)
         return found
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _name(written: str) -> str | None:
+    """Return a header's name without the space around it; None where it is no name."""
+    words = written.split()
+    if not written.isascii() or len(words) > 1:
+        return None
+    return words[0] if words else ""

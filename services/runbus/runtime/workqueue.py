@@ -117,6 +117,7 @@ class WorkQueue:
         looked = 0
         while not stopping.is_set():
             if not self._ready:
+                self._waiting.clear()  # gives back the room that a burst has taken
                 self._work.clear()
                 await self._work.wait()
                 continue

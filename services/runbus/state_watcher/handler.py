@@ -32,6 +32,7 @@ from runbus.state_watcher.decide import Rules, decide
 from runbus.state_watcher.holding import Runs
 from runbus.state_watcher.model import Command, Decision, Known, Look, Publish
 from runbus.state_watcher.nodes import Nodes
+from runbus.state_watcher.packing import HeldRecord
 from runbus.state_watcher.pod_events import ask_autoscaler
 from runbus.state_watcher.purging import LivePurger
 from runbus.state_watcher.scopes import Scopes
@@ -90,8 +91,9 @@ class Handler:
             self._purger.add(record.status)
         if record.status.state.is_final and key not in self._runs:
             return  # nothing of it is in sight: a pod that turns up brings it back
-        if self._runs.add(key).take_record(record, self._clock.now()):
-            self._mark(key, record)
+        tracked = self._runs.add(key)
+        if tracked.take_record(record, self._clock.now()):
+            self._mark(key, tracked.newest)
 
     def on_pod(self, pod: Pod, seen_at: datetime, live: bool) -> None:
         """Take a pod as it is now."""
@@ -101,7 +103,7 @@ class Handler:
         tracked = self._runs.add(key)
         listing = self._scopes.listing(pod.metadata.namespace)
         if tracked.take_pod(pod, seen_at, live, listing):
-            self._mark(key, tracked.record)
+            self._mark(key, tracked.newest)
 
     def on_pod_gone(self, pod: Pod, seen_at: datetime) -> None:
         """Take the last version of a pod that has been removed."""
@@ -109,7 +111,7 @@ class Handler:
         tracked = self._runs.get(key) if key is not None else None
         if key is not None and tracked is not None:
             tracked.take_gone(pod, seen_at)
-            self._mark(key, tracked.record)
+            self._mark(key, tracked.newest)
 
     def on_list_begun(self, scope: str) -> None:
         """Learn that a list of one scope begins."""
@@ -129,13 +131,13 @@ class Handler:
         """Return why runs cannot be judged."""
         return self._scopes.ready_problem()
 
-    def _mark(self, key: str, record: RunRecord | None) -> None:
+    def _mark(self, key: str, newest: HeldRecord | None) -> None:
         """Have a run looked at, unless the first list has to come before anything of it counts."""
-        if record is None or not self._waits_for_list(record.status):
+        if newest is None or not self._waits_for_list(newest):
             self._queue.add(key)
 
-    def _waits_for_list(self, status: RunStatus) -> bool:
-        return status.state in _WITH_OBJECTS and not self._scopes.is_synced(status.namespace)
+    def _waits_for_list(self, run: HeldRecord | RunStatus) -> bool:
+        return run.state in _WITH_OBJECTS and not self._scopes.is_synced(run.namespace)
 
     def _look_at_all(self) -> None:
         for key in self._runs:

@@ -9,25 +9,80 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 
+from runbus.reading.autoscaler import AutoscalerWord
+from runbus.state_watcher.model import PodSeen
+from runbus.state_watcher.packing import HeldRecord, PackedRecord
 from runbus.state_watcher.tracking import Tracked
 
 UNPACKED_MAX = 2000
 
+
+class _Rest(Struct, kw_only=True, gc=False, array_like=True):
+    """What is held of a run beside its newest event; the fields are `Tracked`'s."""
+
+    pods: tuple[PodSeen, ...] = ()
+    launched_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    absent_at: datetime | None = None
+    foreign_uid: str = ""
+    abort_asked_at: datetime | None = None
+    clean_up_asked: dict[str, datetime] = {}
+    evidence_asked: int = 0
+    autoscaler: AutoscalerWord | None = None
+
+
+class Packed(Struct, frozen=True, gc=False):
+    """A run in few bytes: its newest event in two parts (none: both empty), and the rest."""
+
+    own: bytes
+    alike: bytes
+    rest: bytes
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Tracked).decode
+_decode = msgspec.msgpack.Decoder(_Rest).decode
 
 
-def packed(tracked: Tracked) -> bytes:
+def packed(tracked: Tracked) -> Packed:
     """Return a run in as few bytes as it takes."""
-    return _encode(tracked)
+    record = tracked.newest.packed if tracked.newest is not None else _NO_RECORD
+    rest = _Rest(
+        pods=tuple(tracked.pods.values()),
+        launched_at=tracked.launched_at,
+        confirmed_at=tracked.confirmed_at,
+        absent_at=tracked.absent_at,
+        foreign_uid=tracked.foreign_uid,
+        abort_asked_at=tracked.abort_asked_at,
+        clean_up_asked=tracked.clean_up_asked,
+        evidence_asked=tracked.evidence_asked,
+        autoscaler=tracked.autoscaler,
+    )
+    return Packed(record.own, record.alike, _encode(rest))
 
 
-def unpacked(data: bytes) -> Tracked:
-    """Return the run that was packed, equal to what it was."""
-    return _decode(data)
+def unpacked(data: Packed) -> Tracked:
+    """Return the run that was packed, equal to what it was. Its event stays packed until asked."""
+    rest = _decode(data.rest)
+    return Tracked(
+        newest=HeldRecord(PackedRecord(data.own, data.alike)) if data.own else None,
+        pods={pod.uid: pod for pod in rest.pods},
+        launched_at=rest.launched_at,
+        confirmed_at=rest.confirmed_at,
+        absent_at=rest.absent_at,
+        foreign_uid=rest.foreign_uid,
+        abort_asked_at=rest.abort_asked_at,
+        clean_up_asked=rest.clean_up_asked,
+        evidence_asked=rest.evidence_asked,
+        autoscaler=rest.autoscaler,
+    )
+
+
+_NO_RECORD = PackedRecord(b"", b"")
 
 
 class Runs:
@@ -40,7 +95,7 @@ class Runs:
     def __init__(self, unpacked_max: int = UNPACKED_MAX) -> None:
         self._unpacked_max = unpacked_max
         self._lately: OrderedDict[str, Tracked] = OrderedDict()  # longest ago first
-        self._packed: dict[str, bytes] = {}
+        self._packed: dict[str, Packed] = {}
         self._in_hand: set[str] = set()
 
     def __len__(self) -> int:
@@ -93,5 +148,7 @@ class Runs:
         self._lately[key] = tracked
         if len(self._lately) <= self._unpacked_max + len(self._in_hand):
             return
-        oldest = next(each for each in self._lately if each not in self._in_hand)
+        oldest = next(iter(self._lately))
+        if oldest in self._in_hand:
+            oldest = next(each for each in self._lately if each not in self._in_hand)
         self._packed[oldest] = packed(self._lately.pop(oldest))

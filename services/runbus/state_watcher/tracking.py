@@ -15,22 +15,24 @@ from msgspec.structs import replace
 
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.states import EventType, RunState
+from runbus.contracts.status import RunStatus
 from runbus.reading.autoscaler import AutoscalerWord
 from runbus.reading.objects import Pod
 from runbus.reading.pods import gone
 from runbus.runtime.runlog import RunRecord
 from runbus.state_watcher.model import Known, PodSeen, observe, observe_gone
+from runbus.state_watcher.packing import HeldRecord
 
 _BEFORE_PODS = frozenset({RunState.ADMITTED, RunState.ABORTING})
 
 
-class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
-    """One run. `record` is None for a pod whose run has not been looked up yet.
+class Tracked(Struct, kw_only=True):
+    """One run. `newest` is its newest event, None for a pod whose run has not been looked up yet.
 
-    Everything in here can be packed and unpacked again (`holding`).
+    `pods` are by uid. Everything in here can be packed and unpacked again (`holding`).
     """
 
-    record: RunRecord | None = None
+    newest: HeldRecord | None = None
     pods: dict[str, PodSeen] = {}
     launched_at: datetime | None = None
     confirmed_at: datetime | None = None
@@ -40,6 +42,11 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
     autoscaler: AutoscalerWord | None = None
+
+    @property
+    def record(self) -> RunRecord | None:
+        """The run's newest event, unpacked where it was not."""
+        return self.newest.record if self.newest is not None else None
 
     def take_record(self, record: RunRecord, now: datetime) -> bool:
         """Take the run's newest event; False if it is not news."""
@@ -53,7 +60,7 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
         self.abort_asked_at = None
         if self.launched_at is None and _is_launched(record):
             self.launched_at = now
-        self.record = record
+        self.newest = HeldRecord(record)
         return True
 
     def take_pod(self, pod: Pod, seen_at: datetime, live: bool, listing: int = 0) -> bool:
@@ -63,7 +70,7 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
             if not before.gone:  # a list may be older than the watch: it has shown the pod
                 self.pods[pod.metadata.uid] = replace(before, listing=listing)
             return False
-        status = self.record.status if self.record is not None else None
+        status = self._remembered() if before is None else None
         self.pods[pod.metadata.uid] = observe(
             before, pod, status=status, seen_at=seen_at, live=live, listing=listing
         )
@@ -96,12 +103,19 @@ class Tracked(Struct, kw_only=True, omit_defaults=True, array_like=True):
         if pod is not None:
             self.pods[uid] = replace(pod, spot=is_spot)
 
+    def _remembered(self) -> RunStatus | None:
+        """Return the status where it tells more of a pod than the pod does: a sticky state."""
+        newest = self.newest
+        if newest is None or newest.state is not RunState.IMAGE_PULL_BACKOFF:
+            return None
+        return newest.record.status
+
     def take_gone(self, pod: Pod, seen_at: datetime) -> None:
         """Take the last version of a pod that has been removed."""
         before = self.pods.get(pod.metadata.uid)
         if before is not None and before.gone:
             before = None  # known from a 404: the watch says how it ended
-        status = self.record.status if self.record is not None else None
+        status = self._remembered() if before is None else None
         self.pods[pod.metadata.uid] = observe_gone(before, pod, status=status, seen_at=seen_at)
 
     def take_lists(self, complete: Callable[[str], int]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from runbus.contracts import subjects
+from runbus.contracts.states import EventType
 from runbus.contracts.streams import EVENTS
 from runbus.runtime.livefeed import LiveFeed
 from runbus.runtime.runlog import RunRecord
 from runbus.sdk.errors import BusError
-from runbus.sdk.follow import Follower, follow
+from runbus.sdk.follow import IN_FLIGHT_MAX, Follower, follow
 from support.buses import TestBus
 from support.runs import a_status
 
@@ -89,6 +90,25 @@ async def test_nothing_is_lost_when_the_consumer_vanishes(on: TestBus) -> None:
         after = await take(follower, 3)
 
     assert before + after == [1, 2, 3, 4, 5, 6]
+
+
+async def test_no_more_arrives_than_is_taken_in(on: TestBus) -> None:
+    subject = subjects.event("nlp", run_id(0), "00", EventType.RUNNING)
+    count = IN_FLIGHT_MAX + 600
+    for number in range(1, count + 1):
+        put = on.bus.publish if number % 500 == 0 or number == count else on.bus.send
+        await put(subject, b"{}")
+    async with follow(on.bus, EVENTS, FILTERS) as follower:
+        held: dict[str, int] = {}
+        async with asyncio.timeout(20):
+            while held.get("num_ack_pending") != IN_FLIGHT_MAX:
+                names = await on.bus.api(f"CONSUMER.NAMES.{EVENTS}")
+                for name in set(names["consumers"] or ()) - {"pod-launcher"}:
+                    held = await on.bus.api(f"CONSUMER.INFO.{EVENTS}.{name}")
+        taken = await take(follower, count)
+
+    assert held["num_pending"] == 600
+    assert taken == list(range(1, count + 1))
 
 
 async def test_an_error_in_the_block_comes_out_as_it_is(on: TestBus) -> None:

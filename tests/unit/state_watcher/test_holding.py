@@ -7,6 +7,7 @@ import pytest
 from runbus.contracts.commands import KeepEvidence
 from runbus.contracts.states import EventType, RunState
 from runbus.contracts.status import AbortCause, PodRef
+from runbus.reading.autoscaler import AutoscalerWord
 from runbus.state_watcher.holding import Runs, packed, unpacked
 from runbus.state_watcher.tracking import Tracked
 from support.pods import PodBuilder, a_bound_pod, a_pod
@@ -42,6 +43,7 @@ def a_run(number: int = 0) -> Tracked:
     tracked.abort_asked_at = at(5)
     tracked.clean_up_asked = {"u": at(6)}
     tracked.foreign_uid = "another"
+    tracked.autoscaler = AutoscalerWord(asked_at=at(6), by="karpenter", reason="Nominated")
     tracked.take_sent(KeepEvidence(attempt=1, namespace="nlp", objects=()), at(7))
     return tracked
 
