@@ -97,6 +97,19 @@ async def test_a_stuck_run_is_aborted_with_evidence(system: GuardedSystem) -> No
             await asyncio.sleep(0.1)
 
 
+async def test_a_run_that_fits_no_node_is_aborted_once_no_autoscaler_helps(
+    system: GuardedSystem,
+) -> None:
+    run_id = await submitted(
+        system,
+        "too-big",
+        resources={"requests": {"cpu": "1000"}},
+        state_thresholds={"pending_not_scheduled": "1s"},
+    )
+    final = await system.client.wait(PROJECT, run_id, timeout_s=OVER_S)
+    assert final.state is RunState.ABORTED
+
+
 async def test_a_user_changes_a_deadline_and_aborts(system: GuardedSystem) -> None:
     run_id = await submitted(
         system, "long", command=sleeping(60), state_thresholds={"running": "1h"}
@@ -115,12 +128,15 @@ async def test_a_user_changes_a_deadline_and_aborts(system: GuardedSystem) -> No
 
 async def test_defaults_and_functions_of_the_bus_are_taken_up(system: GuardedSystem) -> None:
     bus = system.client.bus
-    await store_defaults(bus, b"limits: {concurrent_runs: 9}\n", author="ada", after=0)
+    defaults = b"limits: {concurrent_runs: 9}\npreemptible_nodes: {preset: gke}\n"
+    await store_defaults(bus, defaults, author="ada", after=0)
     function = b"kind: job\nmetadata: {name: hello}\nspec: {image: 'x:1'}\n"
     await store_function(bus, "hello", "latest", function, author="ada", after=0)
     run_id = await submitted(system, "from-hub", image=None, function="hub://hello")
     final = await system.client.wait(PROJECT, run_id, timeout_s=OVER_S)
     assert final.state is RunState.COMPLETED
+    stays = await submitted(system, "stays", command=sleeping(2))  # is it on a spot node?
+    assert (await system.client.wait(PROJECT, stays, timeout_s=OVER_S)).state is RunState.COMPLETED
     refused = await system.client.submit(a_job("none", image=None, function="hub://helo"))
     assert not refused.accepted
 

@@ -15,7 +15,13 @@ EXPECTED: dict[Publisher, set[tuple[str, str, str]]] = {
     Publisher.SPEC_VALIDATOR: {("list", "scheduling.k8s.io", "priorityclasses")},
     Publisher.SCHEDULER: set(),
     Publisher.POD_LAUNCHER: {("create", "", "pods")},
-    Publisher.STATE_WATCHER: {("get", "", "pods"), ("list", "", "pods"), ("watch", "", "pods")},
+    Publisher.STATE_WATCHER: {
+        ("get", "", "pods"),
+        ("list", "", "pods"),
+        ("watch", "", "pods"),
+        ("list", "", "events"),
+        ("get", "", "nodes"),
+    },
     Publisher.ABORTER: {
         ("get", "", "pods"),
         ("list", "", "pods"),
