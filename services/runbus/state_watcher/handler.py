@@ -7,7 +7,7 @@ looks at each run with one worker at a time and rings at its next deadline.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from runbus.contracts import codec, subjects
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
@@ -34,8 +34,21 @@ from runbus.state_watcher.tracking import Tracked
 STEPS_MAX = 20  # of one look: events stored and questions asked in a row
 UNREACHABLE_DELAY_S = 5.0
 REPEATED_ABORT_S = 60
+LEASE_AGAIN_S = 0.5
 # Of these only a list tells whether their object is there.
 _WITH_OBJECTS = OBJECT_STATES - {RunState.ADMITTED}
+
+
+class Fence(Protocol):
+    """Whose runs they are."""
+
+    def holds(self, run_id: str) -> bool:
+        """Whether a run is one of ours to know about."""
+        ...
+
+    def may_act(self, run_id: str) -> bool:
+        """Whether it cannot be another's yet, by our own clock (ADR 27)."""
+        ...
 
 
 class Handler:
@@ -53,6 +66,7 @@ class Handler:
         scopes: Scopes,
         runs: Runs,
         purger: LivePurger,
+        fence: Fence,
         metrics: Metrics | None = None,
     ) -> None:
         self._run_log = run_log
@@ -65,6 +79,7 @@ class Handler:
         self._runs = runs
         self._scopes = scopes
         self._purger = purger
+        self._fence = fence
         self._metrics = metrics or Metrics()
 
     def __len__(self) -> int:
@@ -75,6 +90,8 @@ class Handler:
 
     def on_record(self, record: RunRecord) -> None:
         """Take an event of a run."""
+        if not self._fence.holds(record.status.run_id):
+            return
         key = _key(record.status.project, record.status.run_id)
         if record.status.state.is_final:
             self._purger.add(record.status)
@@ -86,7 +103,7 @@ class Handler:
     def on_pod(self, pod: Pod, seen_at: datetime, live: bool) -> None:
         """Take a pod as it is now."""
         key = _key_of(pod)
-        if key is None:
+        if key is None or not self._fence.holds(_run_id_of(key)):
             return
         tracked = self._runs.add(key)
         listing = self._scopes.listing(pod.metadata.namespace)
@@ -114,6 +131,13 @@ class Handler:
         """Learn whether the API server answers; look again at every run once it does."""
         if self._scopes.set_reachable(scope, reachable):
             self._look_at_all()
+
+    def drop(self) -> None:
+        """Forget the runs that are not ours any more, and their timers."""
+        for key in self._runs:
+            if not self._fence.holds(_run_id_of(key)):
+                self._runs.remove(key)
+                self._queue.forget(key)
 
     def ready_problem(self) -> str | None:
         """Return why runs cannot be judged."""
@@ -191,6 +215,7 @@ class Handler:
 
     async def _publish(self, publish: Publish, record: RunRecord, tracked: Tracked) -> None:
         status = publish.event.status
+        self._check_lease(status.run_id)
         log = self._log.bind(run_id=status.run_id, attempt=status.attempt)
         try:
             stored = await self._run_log.publish(publish.event_type, publish.event, record)
@@ -210,6 +235,7 @@ class Handler:
 
     async def _send(self, command: Command, record: RunRecord, tracked: Tracked) -> None:
         status, now = record.status, self._clock.now()
+        self._check_lease(status.run_id)
         body = command.body
         match body:
             case AbortRun():
@@ -236,6 +262,12 @@ class Handler:
         if isinstance(body, AbortRun) and body.overdue_ms is not None:
             self._metrics.abort_lateness_s.observe(body.overdue_ms / 1000)
         self._log.info("command sent", run_id=status.run_id, attempt=status.attempt, type=verb)
+
+    def _check_lease(self, run_id: str) -> None:
+        """Refuse to act on what may be another's by now; if it is not, it comes back."""
+        if not self._fence.may_act(run_id):
+            text = f"run {run_id} is not ours while the lease is not renewed"
+            raise RetryableError(text, delay_s=LEASE_AGAIN_S)
 
     async def _look(self, look: Look, tracked: Tracked, status: RunStatus) -> None:
         """Ask the API server for the pod by name: the answer is as new as the question."""
@@ -265,6 +297,10 @@ class Handler:
 
 def _key(project: str, run_id: str) -> str:
     return f"{project}/{run_id}"
+
+
+def _run_id_of(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _key_of(pod: Pod) -> str | None:
