@@ -101,9 +101,9 @@ class SharedLease:
 
     async def release(self) -> None:
         """Let all shards go at once."""
-        if self._revision:
-            await self._key.delete(self._revision)
-        self._revision, self._valid_until = 0, 0.0
+        revision, self._revision, self._valid_until = self._revision, 0, 0.0
+        if revision:
+            await self._key.delete(revision)
 
     # What the others do.
 
@@ -178,7 +178,7 @@ class SharedLease:
                 owner.gain(of_origin, origin)
 
     async def _change(self, owner: Owner, *, may_claim: bool) -> None:
-        others = self._ledger.holders(but=self._name)
+        known, others = self._ledger.sequence, self._ledger.holders(but=self._name)
         self._keep_free(owner, others)
         planned = plan({**others, self._name: self.shards}, self._name)
         if planned.release and self._revision:
@@ -188,7 +188,7 @@ class SharedLease:
             await self._store(owner, self.shards, self._revision)
             return
         claim = planned.claim if may_claim else ()
-        if (claim or not self._revision) and await self._claim(owner, self.shards + claim):
+        if (claim or not self._revision) and await self._claim(owner, self.shards + claim, known):
             return
         if self._revision and self._clock.monotonic() >= self._due_at:
             await self._store(owner, self.shards, self._revision)
@@ -202,11 +202,14 @@ class SharedLease:
             owner.drop(lost)
             self.shards = tuple(shard for shard in self.shards if shard not in taken)
 
-    async def _claim(self, owner: Owner, shards: tuple[str, ...]) -> bool:
-        """Store more shards than our key has, if nobody has written since what we know."""
+    async def _claim(self, owner: Owner, shards: tuple[str, ...], known: int) -> bool:
+        """Store more shards than our key has, if nobody has written since `known`.
+
+        What was judged by must have been the newest: the ledger goes on while the bus is asked.
+        """
         newest = await self._bus.last_message(STREAM, _ALL)
         sequence = newest.sequence if newest is not None else 0
-        if sequence > self._ledger.sequence:
+        if sequence > known:
             return False  # the message that we lack is on its way
         await self._store(owner, shards, sequence, guard=_ALL)
         return True

@@ -26,6 +26,7 @@ class Replica:
     """A replica that does nothing with its shards but to note them."""
 
     def __init__(self, bus: Bus, on: TestBus, name: str, process: str = "") -> None:
+        self.others: list[Replica] = []
         self.lease = SharedLease(bus, name, process or f"process-{name}", SystemClock(), on.log)
         self.stopping = asyncio.Event()
         self.owned: set[str] = set()
@@ -34,6 +35,8 @@ class Replica:
 
     def gain(self, shards: tuple[str, ...], origin: Origin) -> None:
         assert self.owned.isdisjoint(shards)
+        for each in self.others:
+            assert each is self or each.acting.isdisjoint(shards), "a shard has two owners"
         self.owned.update(shards)
         self.origins.append(origin)
 
@@ -69,6 +72,8 @@ class Replica:
 async def replicas(on: TestBus, *names: str) -> AsyncIterator[list[Replica]]:
     """Run replicas for the length of a block, and watch that no two own one shard."""
     made = [Replica(on.bus, on, name) for name in names]
+    for each in made:
+        each.others = made
     async with asyncio.TaskGroup() as tasks:
         for each in made:
             each.task = tasks.create_task(each.keep())
@@ -112,6 +117,19 @@ async def test_replicas_that_begin_together_share_all_shards(on: TestBus) -> Non
         await asyncio.sleep(2 * RENEW_S)
 
         assert [set(each.owned) for each in made] == owned
+
+
+async def test_replicas_that_come_and_go_claim_nothing_that_others_hold(on: TestBus) -> None:
+    async with replicas(on, "a", "b") as made, asyncio.TaskGroup() as tasks:
+        for number in range(4):
+            await until(lambda: sizes(made) == [32, 32])
+            late = Replica(on.bus, on, f"late-{number}")
+            late.others = made
+            made.append(late)
+            late.task = tasks.create_task(late.keep())
+            await until(lambda: sizes(made) == [21, 21, 22])
+            await late.stop()
+            made.remove(late)
 
 
 async def test_the_shards_of_a_dead_replica_are_taken_over_after_its_lease(on: TestBus) -> None:
