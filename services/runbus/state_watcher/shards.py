@@ -119,20 +119,23 @@ class Ledger:
         self._forget(name, Origin.TAKEN_OVER if ran_out else Origin.HANDED_OVER)
         return True
 
-    def drop_silent(self, now_s: float) -> bool:
-        """Drop replicas not heard of for longer than a lease lives: their end was missed.
+    def silent(self, now_s: float) -> dict[str, int]:
+        """Return the replicas not heard of for longer than a lease lives, with their sequences.
 
         The mark that an expired key leaves goes after 5 s, and with it what a follower that was
-        away for longer could learn from. A claim that follows is refused where this was wrong.
+        away for longer could learn from: somebody has to ask whether the key is there.
         """
-        silent = [
-            name
+        return {
+            name: each.sequence
             for name, each in self._holdings.items()
             if now_s - each.heard_at > self._silent_max_s
-        ]
-        for name in silent:
+        }
+
+    def forget(self, name: str, sequence: int) -> None:
+        """Forget a replica whose key is not there, unless it has written since that sequence."""
+        known = self._holdings.get(name)
+        if known is not None and known.sequence == sequence:
             self._forget(name, Origin.TAKEN_OVER)
-        return bool(silent)
 
     def _forget(self, name: str, origin: Origin) -> None:
         for shard in self._holdings.pop(name).lease.shards:

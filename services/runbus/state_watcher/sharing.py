@@ -33,7 +33,10 @@ from runbus.state_watcher.shards import Ledger, Origin, plan
 
 AGAIN_S = 0.05
 STEP_MAX_S = 2 * RENEW_S
-# A replica silent for so long has lost its lease, also where nobody told of it.
+# After the bus was away every replica finds its own shards free: each is given time to take them
+# again, instead of the fastest taking all and handing them back.
+PATIENCE_S = 2 * TTL_S
+# A replica silent for so long is asked about: it may be gone without our having heard of it.
 SILENT_MAX_S = TTL_S + 1.0
 _KEYS = watcher_key("").rstrip(".")
 _ALL = lease_subject(f"{_KEYS}.{ANY}")
@@ -66,7 +69,7 @@ class SharedLease:
         self._ended = asyncio.Event()
         self._revision = 0  # 0: our key is not there, or nobody knows
         self._has_joined = False
-        self._valid_until = self._due_at = 0.0
+        self._valid_until = self._due_at = self._claims_from = 0.0
         self.shards: tuple[str, ...] = ()
 
     @property
@@ -136,7 +139,7 @@ class SharedLease:
             async with asyncio.timeout(STEP_MAX_S):
                 if not self._revision:
                     await self._look_up(owner)
-                self._ledger.drop_silent(self._clock.monotonic())
+                await self._forget_silent()
                 await self._change(owner, may_claim=not stopping.is_set())
         except WrongSequenceError:
             self._revision = 0
@@ -177,6 +180,16 @@ class SharedLease:
                 self._log.info("shards gained", shards=len(of_origin), origin=origin.value)
                 owner.gain(of_origin, origin)
 
+    async def _forget_silent(self) -> None:
+        """Forget replicas that are gone without our having heard of it; the bus knows.
+
+        A key can outlive its time while the bus has no leader, and be renewed after all.
+        """
+        for name, sequence in self._ledger.silent(self._clock.monotonic()).items():
+            stored = await LeaseKey(self._bus, watcher_key(name)).read()
+            if stored is None or has_ended(stored):
+                self._ledger.forget(name, sequence)
+
     async def _change(self, owner: Owner, *, may_claim: bool) -> None:
         known, others = self._ledger.sequence, self._ledger.holders(but=self._name)
         self._keep_free(owner, others)
@@ -187,7 +200,10 @@ class SharedLease:
             self.shards = self.shards[: -len(planned.release)]
             await self._store(owner, self.shards, self._revision)
             return
-        claim = planned.claim if may_claim else ()
+        if self._has_joined and not self._revision:  # ours ran out, so others' may have as well
+            self._claims_from = self._clock.monotonic() + PATIENCE_S
+        is_patient = self._clock.monotonic() < self._claims_from
+        claim = planned.claim if may_claim and not is_patient else ()
         if (claim or not self._revision) and await self._claim(owner, self.shards + claim, known):
             return
         if self._revision and self._clock.monotonic() >= self._due_at:

@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from runbus.contracts.leases import ALL_SHARDS
+from runbus.contracts import codec
+from runbus.contracts.leases import ALL_SHARDS, ShardLease, watcher_key
 from runbus.runtime.clock import SystemClock
 from runbus.runtime.errors import FatalError
-from runbus.runtime.leases import RENEW_S, TTL_S
+from runbus.runtime.leases import RENEW_S, STREAM, TTL_S, lease_subject
 from runbus.sdk.bus import Bus
 from runbus.sdk.connecting import connect
 from runbus.state_watcher.shards import Origin
-from runbus.state_watcher.sharing import SharedLease
+from runbus.state_watcher.sharing import SILENT_MAX_S, SharedLease
 from support.buses import TestBus
 from support.proxies import bus_proxy
 
@@ -198,18 +199,37 @@ async def test_a_replica_that_cannot_renew_stops_before_another_begins_and_comes
         await behind.close()
 
 
-async def test_what_nobody_took_while_the_bus_was_away_is_kept_as_it_is(on: TestBus) -> None:
-    async with replicas(on, "a") as [only]:
-        await until(lambda: only.acting == set(ALL_SHARDS))
+async def test_when_the_bus_was_away_each_goes_on_with_what_it_had(on: TestBus) -> None:
+    async with replicas(on, "a", "b") as made:
+        await until(lambda: sizes(made) == [32, 32])
+        owned, gains = [set(each.owned) for each in made], [len(each.origins) for each in made]
         on.nats.kill()
         await on.nats.wait()
-        await until(lambda: not only.lease.is_valid)
-        await asyncio.sleep(TTL_S)
+        await until(lambda: not any(each.lease.is_valid for each in made))
+        await asyncio.sleep(SILENT_MAX_S)
         await on.nats.start()
         await on.nats.wait_ready(10)
-        await until(lambda: only.acting == set(ALL_SHARDS))
+        await until(lambda: sizes(made) == [32, 32])
+        await asyncio.sleep(2 * RENEW_S)
 
-        assert only.origins == [Origin.FREE]
+        assert [each.acting for each in made] == owned
+        assert [len(each.origins) for each in made] == gains
+
+
+async def test_a_replica_of_which_nothing_is_heard_keeps_its_shards_while_its_key_is_there(
+    on: TestBus,
+) -> None:
+    """A bus without a leader lets keys outlive their time; they may be renewed after it."""
+    body = codec.encode(ShardLease(process="silent", shards=ALL_SHARDS[:32]))
+    subject = lease_subject(watcher_key("silent"))
+    await on.bus.publish(subject, body, {"Nats-TTL": "60s"})
+    async with replicas(on, "a") as [other]:
+        await until(lambda: other.acting == set(ALL_SHARDS[32:]))
+        await asyncio.sleep(SILENT_MAX_S + 2 * RENEW_S)
+        assert other.acting == set(ALL_SHARDS[32:])
+
+        await on.bus.api(f"STREAM.PURGE.{STREAM}", {"filter": subject})  # and nobody is told
+        await until(lambda: other.acting == set(ALL_SHARDS))
 
 
 @pytest.mark.parametrize("name", ["a", "pod.with-dots_and spaces"])

@@ -134,12 +134,22 @@ def test_what_a_replica_wrote_itself_is_not_undone_by_an_older_message_of_it() -
     assert ledger.sequence == 6
 
 
-def test_a_replica_whose_end_nobody_told_is_dropped_once_its_lease_must_have_run_out() -> None:
+def test_a_replica_silent_for_longer_than_its_lease_is_forgotten_once_its_key_is_gone() -> None:
     ledger = Ledger(silent_max_s=3)
     ledger.take("a", 1, a_lease("00"), 0)
     ledger.take("b", 2, a_lease("01"), 2)
 
-    assert not ledger.drop_silent(3)
-    assert ledger.drop_silent(3.5)
+    assert ledger.silent(3) == {}
+    assert ledger.silent(3.5) == {"a": 1}
+    ledger.forget("a", 1)
     assert ledger.holders() == {"b": ("01",)}
     assert ledger.origin("00") is Origin.TAKEN_OVER
+
+
+def test_a_replica_that_has_written_since_it_was_asked_about_is_not_forgotten() -> None:
+    ledger = Ledger(silent_max_s=3)
+    ledger.take("a", 1, a_lease("00"), 0)
+    ledger.take("a", 2, a_lease("00"), 4)
+
+    ledger.forget("a", 1)
+    assert ledger.holders() == {"a": ("00",)}
