@@ -32,6 +32,7 @@ from runbus.sdk.follow import Follower, follow
 from runbus.state_watcher.shards import Ledger, Origin, plan
 
 AGAIN_S = 0.05
+FAILED_AGAIN_S = 0.2
 STEP_MAX_S = 2 * RENEW_S
 # After the bus was away every replica finds its own shards free: each is given time to take them
 # again, instead of the fastest taking all and handing them back.
@@ -147,7 +148,7 @@ class SharedLease:
         except (BusError, TimeoutError) as error:
             self._revision = 0
             self._log.warning("lease not renewed", error=str(error))
-            return AGAIN_S
+            return FAILED_AGAIN_S
         return max(self._due_at - self._clock.monotonic(), AGAIN_S)
 
     async def _look_up(self, owner: Owner) -> None:
