@@ -7,6 +7,7 @@ from typing import Any
 
 from bench import (
     deadlines,
+    failover,
     live,
     publishing,
     quiet,
@@ -30,5 +31,6 @@ BENCHMARKS: dict[str, Callable[[Setting], Coroutine[Any, Any, Outcome]]] = {
     "throughput": throughput.run,
     "deadlines": deadlines.run,
     "quiet": quiet.run,
+    "failover": failover.run,
     "live": live.run,
 }

@@ -6,7 +6,7 @@ simulation must find each of them; one that it does not find is a hole in the si
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -24,13 +24,16 @@ from runbus.reading.objects import Pod
 from runbus.runtime.inbox import ACK_ACK, Delivery, Inbox
 from runbus.runtime.inbox import Handler as HandleMessage
 from runbus.runtime.kube import Kube, KubeNotFoundError
+from runbus.runtime.leases import lease_subject
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog, RunRecord, record_of
 from runbus.runtime.service import Service
 from runbus.sdk.bus import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, Bus
 from runbus.state_watcher.__main__ import run as run_watcher
 from runbus.state_watcher.handler import Handler as WatcherHandler
-from runbus.state_watcher.model import Look
+from runbus.state_watcher.model import Known, Look
+from runbus.state_watcher.owning import ShardSet
+from runbus.state_watcher.packing import HeldRecord
 from runbus.state_watcher.tracking import Tracked
 from simulation.cluster.session import Session, kube_of
 from simulation.services import Wiring
@@ -195,6 +198,47 @@ class _Trusting(WatcherHandler):
             await super()._look(look, tracked, status)
 
 
+class _Hasty(WatcherHandler):
+    """Judges runs of shards that it has just gained before their first list."""
+
+    def _waits_for_list(self, run: HeldRecord | RunStatus) -> bool:
+        return False
+
+    def _known(self, record: RunRecord, tracked: Tracked) -> Known:
+        return replace(super()._known(record, tracked), synced=True)
+
+
+class _Fearless(ShardSet):
+    """Acts on its shards for as long as it knows nothing else."""
+
+    def may_act(self, run_id: str) -> bool:
+        return self.holds(run_id)
+
+
+class _Clinging(ShardSet):
+    """Goes on with shards that it has let go of."""
+
+    def drop(self, shards: Collection[str]) -> None:
+        pass
+
+
+class _Claimant(Bus):
+    """Claims shards without a look at what others claim meanwhile."""
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = 5.0,
+    ) -> int:
+        kept = dict(headers or {})
+        if subject.startswith(lease_subject("")) and EXPECTED_SUBJECT in kept:
+            del kept[EXPECTED_SUBJECT], kept[EXPECTED_SEQUENCE]
+        return await super().publish(subject, body, kept, timeout_s=timeout_s)
+
+
 def _kube(kind: type[Kube]) -> Callable[[Session], Kube]:
     return lambda session: kube_of(session, kind)
 
@@ -232,6 +276,18 @@ BUGS: dict[str, Sabotage] = {
     ),
     "deadlines are judged on what the watch told last": Sabotage(
         plant=_in(WATCHER, run=partial(run_watcher, handler_type=_Trusting))
+    ),
+    "a new owner judges before its first list": Sabotage(
+        plant=_in(WATCHER, run=partial(run_watcher, handler_type=_Hasty))
+    ),
+    "an owner acts after its lease has run out": Sabotage(
+        plant=_in(WATCHER, run=partial(run_watcher, set_type=_Fearless))
+    ),
+    "an owner goes on with shards that it has let go of": Sabotage(
+        plant=_in(WATCHER, run=partial(run_watcher, set_type=_Clinging))
+    ),
+    "a claim of shards is not compared with those of others": Sabotage(
+        plant=_in(WATCHER, make_bus=lambda link: _Claimant(link.client.native()))
     ),
     "a bucket's revision is taken for the event's sequence": Sabotage(true_sequences=False),
 }

@@ -72,8 +72,8 @@ class Faults:
             case "node":
                 await self._node(fault)
             case _:
-                for service in self._services[fault.target][:1]:
-                    await self._process(fault, service)
+                replicas = self._services[fault.target]
+                await self._process(fault, replicas[fault.replica % len(replicas)])
 
     async def _process(self, fault: Fault, service: SimService) -> None:
         match fault.kind:

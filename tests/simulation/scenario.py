@@ -18,6 +18,9 @@ PROJECTS = ("nlp", "vision")
 NODES = ("node-1", "node-2", "node-3")
 SPOT_NODES = NODES[:1]
 SERVICES = tuple(each.value for each in Publisher)
+# Who has timers, and shares them with others, is hit twice as often.
+VICTIMS = (*SERVICES, Publisher.STATE_WATCHER.value)
+WATCHER = Publisher.STATE_WATCHER.value
 SUBMITS_WITHIN_S = 6.0
 # The first fault may come while the services start.
 FAULTS_FROM_S, FAULTS_WITHIN_S = 0.0, 14.0
@@ -52,12 +55,13 @@ class Fault(Struct, frozen=True, kw_only=True):
     target: str = ""
     for_s: float = 0.0
     amount: float = 0.0
+    replica: int = 0
 
     def told(self) -> str:
         """Return it in a few words."""
         parts = [self.kind]
         if self.target:
-            parts.append(self.target)
+            parts.append(self.target + (f"-{self.replica}" if self.replica else ""))
         if self.for_s:
             parts.append(f"for {self.for_s:.1f} s")
         if self.amount:
@@ -104,7 +108,9 @@ def draw(seed: int, *, with_faults: bool = True) -> Scenario:
             aborts.append(Abort(submits[-1].at_s + random.uniform(0.0, 12.0), number))
     healthy = not with_faults or random.random() < 0.1
     faults = () if healthy else _faults(random)
-    replicas = {random.choice(SERVICES): 2} if random.random() < 0.35 else {}
+    replicas = {random.choice(SERVICES): 2} if random.random() < 0.3 else {}
+    if random.random() < 0.4:
+        replicas[WATCHER] = random.choice((2, 3, 3))
     return Scenario(
         seed=seed,
         submits=tuple(submits),
@@ -227,14 +233,14 @@ def _fault(random: Random) -> Fault:
     for_s, amount, target = 0.0, 0.0, ""
     match kind:
         case "kill" | "stop":
-            target, for_s = random.choice(SERVICES), random.choice((0.1, 1.0, 4.0, 8.0))
+            target, for_s = random.choice(VICTIMS), random.choice((0.1, 1.0, 4.0, 8.0))
         case "kill_at":
-            target, for_s = random.choice(SERVICES), random.choice((0.1, 1.0, 4.0))
+            target, for_s = random.choice(VICTIMS), random.choice((0.1, 1.0, 4.0))
             amount = random.randint(1, 30)
         case "freeze":
-            target, for_s = random.choice(SERVICES), random.choice((0.5, 2.0, 5.0, 9.0))
+            target, for_s = random.choice(VICTIMS), random.choice((0.5, 2.0, 5.0, 9.0))
         case "drop":
-            target, for_s = random.choice(SERVICES), random.choice((0.0, 1.0, 4.0))
+            target, for_s = random.choice(VICTIMS), random.choice((0.0, 1.0, 4.0))
         case "bus_down":
             for_s = random.choice((0.3, 2.0, 6.0))
         case "bus_lossy" | "kube_refuses" | "kube_hangs" | "kube_loses" | "kube_late":
@@ -249,4 +255,5 @@ def _fault(random: Random) -> Fault:
             target = random.choice(NODES)
         case _:
             pass
-    return Fault(at_s=at_s, kind=kind, target=target, for_s=for_s, amount=amount)
+    replica = random.choice((0, 0, 1, 2)) if target == WATCHER else 0
+    return Fault(at_s=at_s, kind=kind, target=target, for_s=for_s, amount=amount, replica=replica)

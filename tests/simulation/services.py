@@ -7,7 +7,8 @@ does reaches anybody), frozen and thawed, asked to stop, and it is started again
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -41,6 +42,8 @@ from simulation.story import Story
 RESTART_S = 0.5
 KILL_WITHIN_S = 5.0
 Run = Callable[[Service[Any]], Awaitable[None]]
+# The process, the subject, the headers: told when a service means to send, not when it arrives.
+OnPublish = Callable[[str, str, Mapping[str, str]], None]
 
 
 class Wiring(Struct, frozen=True, kw_only=True):
@@ -111,6 +114,7 @@ class SimService:
         self._stopping: asyncio.Event | None = None
         self._starts = 0
         self.is_wanted = True
+        self.on_publish: OnPublish = lambda _process, _subject, _headers: None
         self._graves: list[asyncio.Task[None]] = []
 
     @property
@@ -229,6 +233,7 @@ class SimService:
                 each.generation += 1
 
         link = self._link = self._server.connect(unique, on_reconnected)
+        link.client.on_publish = partial(self.on_publish, unique)
         bus = wiring.make_bus(link)
         buses.append(bus)
         session = self._session = Session(self._cluster, self.name)

@@ -38,7 +38,8 @@ from simulation.cluster.kubelet import Kubelets
 from simulation.cluster.server import SimCluster
 from simulation.faults import Faults, add_nodes
 from simulation.loop import DeadlockError, LivelockError, VirtualLoop, run_virtually
-from simulation.scenario import NODES, Scenario
+from simulation.ownership import Ownership
+from simulation.scenario import NODES, WATCHER, Scenario
 from simulation.services import SimService, Wiring, all_five
 from simulation.story import Story
 from simulation.truth import Truth
@@ -122,6 +123,7 @@ class _Play:
         self.events: list[StoredEvent] = []
         self.letters: list[DeadLetter] = []
         self.users: Users | None = None
+        self.ownership = Ownership(self.server)
         self._listen()
 
     def _services(self, plant: Plant) -> dict[str, list[SimService]]:
@@ -160,6 +162,10 @@ class _Play:
 
     def _listen(self) -> None:
         self.server.on_stored.append(self._on_stored)
+        self.server.on_stored.append(self.ownership.on_stored)
+        self.cluster.on_listed.append(self.ownership.on_listed)
+        for watcher in self.services[WATCHER]:
+            watcher.on_publish = self.ownership.on_publish
         self.cluster.on_pod.append(self.truth.on_pod)
         self.cluster.on_pod.append(self._on_pod)
         self.cluster.on_request.append(self.truth.on_request)
@@ -291,7 +297,7 @@ class _Play:
             Breach(Invariant.ABORTS_IN_TIME, run.run, text)
             for run in world.runs
             for text in self.truth.untrue(run, world.outages)
-        ]
+        ] + [Breach(Invariant.ABORTS_IN_TIME, *each) for each in self.ownership.breaches]
 
     def _left(self, world: World) -> list[Breach]:
         """Judge what the invariants are not given: what is lost, left, or not explained."""

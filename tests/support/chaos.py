@@ -20,6 +20,7 @@ from runbus.contracts.identity import run_id_from_key
 from runbus.contracts.replies import DeadLetter
 from runbus.contracts.status import RunStatus
 from runbus.contracts.streams import CONSUMERS, DEADLETTERS, EVENTS
+from runbus.contracts.transitions import Publisher
 from runbus.reading.history import (
     Allowances,
     Backlog,
@@ -196,7 +197,12 @@ def command_on(run_id: str, verb: str) -> str:
 
 @asynccontextmanager
 async def running_chaos(
-    folder: Path, *, proxied: Sequence[str] = SERVICES, cluster: Sequence[str] = (), **options: Any
+    folder: Path,
+    *,
+    proxied: Sequence[str] = SERVICES,
+    cluster: Sequence[str] = (),
+    replicas: int = 1,
+    **options: Any,
 ) -> AsyncIterator[Chaos]:
     """Run a system for the length of a block.
 
@@ -204,6 +210,7 @@ async def running_chaos(
         folder: for everything.
         proxied: the services that get proxies.
         cluster: more options of the local cluster.
+        replicas: of each service; those after the first are called `<service>-2` and so on.
         options: as of `running_system`.
 
     """
@@ -219,6 +226,7 @@ async def running_chaos(
         watching = tasks.create_task(chaos.witness.run())
         try:
             await _start_services(chaos, folder)
+            await _start_replicas(chaos, replicas)
             yield chaos
         finally:
             watching.cancel()
@@ -240,6 +248,18 @@ async def _start_services(chaos: Chaos, folder: Path) -> None:
         await service.start()
     for service in stack.services.values():
         await service.wait_ready(READY_S)
+
+
+async def _start_replicas(chaos: Chaos, replicas: int) -> None:
+    """Start the replicas after the first; schedulers among them only stand by."""
+    stack = chaos.system.stack
+    for number in range(2, replicas + 1):
+        for name in SERVICES:
+            process = stack.services[f"{name}-{number}"] = stack.service(name, str(number))
+            await process.start()
+    for name, process in stack.services.items():
+        if not name.startswith(Publisher.SCHEDULER.value):
+            await process.wait_ready(READY_S)
 
 
 async def _stop_services(chaos: Chaos) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from runbus.contracts import subjects
+from runbus.contracts.leases import scheduler_key, watcher_keys
 from runbus.contracts.streams import (
     BUCKETS,
     COMMANDS,
@@ -178,7 +179,7 @@ def _work(publisher: Publisher) -> list[str]:
 
 
 def _follows(streams: Iterable[str]) -> list[str]:
-    """Return what following takes: an own consumer made, asked, ended; flow control."""
+    """Return what following takes: an own consumer made, asked, ended; acknowledged, in flow."""
     return [
         subject
         for stream in streams
@@ -186,19 +187,24 @@ def _follows(streams: Iterable[str]) -> list[str]:
             f"{_API}.CONSUMER.CREATE.{stream}.*",
             f"{_API}.CONSUMER.INFO.{stream}.*",
             f"{_API}.CONSUMER.DELETE.{stream}.*",
+            f"$JS.ACK.{stream}.>",
             f"$JS.FC.{stream}.>",
         )
     ]
 
 
 def _durables(followed: Iterable[str]) -> tuple[str, ...]:
-    """Return what following does not need: to change or delete a consumer that stays."""
+    """Return what following does not need: to change, delete or answer a consumer that stays."""
     streams = set(followed)
     return tuple(
-        f"{_API}.CONSUMER.{verb}.{spec.stream}.{spec.name}"
-        for verb in ("CREATE", "DELETE")
+        subject
         for spec in CONSUMERS
         if spec.stream in streams
+        for subject in (
+            f"{_API}.CONSUMER.CREATE.{spec.stream}.{spec.name}",
+            f"{_API}.CONSUMER.DELETE.{spec.stream}.{spec.name}",
+            f"$JS.ACK.{spec.stream}.{spec.name}.>",
+        )
     )
 
 
@@ -214,9 +220,8 @@ def _purges(streams: Iterable[str]) -> list[str]:
     return [f"{_API}.STREAM.PURGE.{stream}" for stream in streams]
 
 
-def _lease(publisher: Publisher) -> list[str]:
-    leases = f"KV_{LEASES_BUCKET}"
-    return [f"$KV.{LEASES_BUCKET}.{publisher.value}", *_messages_read((leases,))]
+def _lease(key: str) -> list[str]:
+    return [f"$KV.{LEASES_BUCKET}.{key}", *_messages_read((_LEASES,))]
 
 
 def _own_inbox(name: str) -> tuple[str, ...]:
@@ -239,14 +244,14 @@ def _sorted(found: Iterable[str]) -> tuple[str, ...]:
 
 _MAKING = ("INFO", "CREATE", "UPDATE")
 _DEFAULTS, _FUNCTIONS = f"KV_{DEFAULTS_BUCKET}", f"KV_{FUNCTIONS_BUCKET}"
-_LIVE, _RUNS = f"KV_{LIVE_BUCKET}", f"KV_{RUNS_BUCKET}"
+_LEASES, _LIVE, _RUNS = f"KV_{LEASES_BUCKET}", f"KV_{LIVE_BUCKET}", f"KV_{RUNS_BUCKET}"
 
 # What a service follows in order, with a consumer of its own.
 _FOLLOWED: dict[Publisher, tuple[str, ...]] = {
     Publisher.SPEC_VALIDATOR: (_DEFAULTS, _FUNCTIONS),
     Publisher.SCHEDULER: (_DEFAULTS, _LIVE, EVENTS),
     Publisher.POD_LAUNCHER: (),
-    Publisher.STATE_WATCHER: (_LIVE, EVENTS),
+    Publisher.STATE_WATCHER: (_LEASES, _LIVE, EVENTS),
     Publisher.ABORTER: (),
 }
 
@@ -257,13 +262,13 @@ _MORE: dict[Publisher, list[str]] = {
         *_messages_read((_FUNCTIONS,)),
     ],
     Publisher.SCHEDULER: [
-        *_lease(Publisher.SCHEDULER),
-        *_stream_infos((_LIVE,)),
+        *_lease(scheduler_key()),
+        *_stream_infos((_LIVE, EVENTS)),
         *_purges((_LIVE, _RUNS, EVIDENCE, EVENTS)),
     ],
     Publisher.POD_LAUNCHER: [],
     Publisher.STATE_WATCHER: [
-        *_lease(Publisher.STATE_WATCHER),
+        *_lease(watcher_keys()),
         *_stream_infos((_LIVE,)),
         *_purges((_LIVE,)),
         *(

@@ -20,7 +20,7 @@ from runbus_deploy.accounts import ACCOUNT, GENERATED, REPLY_EXPIRES, password_v
 
 # What stands for a tenant's project in the template; no project of anybody's.
 TENANT_PROJECT = "runbus-tenant-project"
-# One active replica by lease: more of them are standbys, and a backlog is not theirs to share.
+# Their work is a lease's, of one or of shards: no backlog of a consumer says how much there is.
 HELD_BY_LEASE = frozenset({Publisher.SCHEDULER, Publisher.STATE_WATCHER})
 
 

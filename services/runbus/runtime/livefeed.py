@@ -44,7 +44,12 @@ class LiveFeed:
         self._log = log
         self._on_unreadable = on_unreadable
         self.loaded = asyncio.Event()
+        self._next_sequence = 0
         self._follower: Follower | None = None
+
+    def narrow(self, shards: Sequence[str]) -> None:
+        """Follow fewer shards from the next `run` on; it goes on where the last one ended."""
+        self._shards = shards
 
     def ready_problem(self) -> str | None:
         """Return why the feed is not complete, or does not go on."""
@@ -53,16 +58,18 @@ class LiveFeed:
         return self._follower.problem if self._follower is not None else None
 
     async def run(self, on_record: OnRecord) -> None:
-        """Load, then follow, until cancelled."""
-        next_sequence = await self._load(on_record)
-        self.loaded.set()
+        """Load, then follow, until cancelled; run again, it only follows."""
+        if not self.loaded.is_set():
+            self._next_sequence = await self._load(on_record)
+            self.loaded.set()
         async with follow(
-            self._bus, EVENTS, self._event_filters(), next_sequence=next_sequence
+            self._bus, EVENTS, self._event_filters(), next_sequence=self._next_sequence
         ) as follower:
             self._follower = follower
             while True:
                 for number, message in enumerate(await follower.next_batch(), start=1):
                     self._take(message, message.sequence, on_record)
+                    self._next_sequence = message.sequence + 1
                     if number % TAKEN_AT_A_TIME == 0:
                         await asyncio.sleep(0)
 

@@ -100,6 +100,11 @@ class Metrics:
         self.defaults_rejected = self._counter(
             "defaults_rejected", "Revisions of the defaults that were refused, and had no effect"
         )
+        self.shards_gained = self._counter(
+            "shards_gained",
+            "Shards that this replica got: free, handed_over, or taken_over from a dead one",
+            "origin",
+        )
         self.runs_purged = self._counter("runs_purged", "Runs forgotten by the retention sweep")
 
     def _count_lateness(self) -> None:

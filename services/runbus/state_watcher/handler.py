@@ -7,7 +7,7 @@ looks at each run with one worker at a time and rings at its next deadline.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from msgspec.structs import replace
 
@@ -41,8 +41,21 @@ from runbus.state_watcher.tracking import Tracked
 STEPS_MAX = 20  # of one look: events stored and questions asked in a row
 UNREACHABLE_DELAY_S = 5.0
 REPEATED_ABORT_S = 60
+LEASE_AGAIN_S = 0.5
 # Of these only a list tells whether their object is there.
 _WITH_OBJECTS = OBJECT_STATES - {RunState.ADMITTED}
+
+
+class Fence(Protocol):
+    """Whose runs they are."""
+
+    def holds(self, run_id: str) -> bool:
+        """Whether a run is one of ours to know about."""
+        ...
+
+    def may_act(self, run_id: str) -> bool:
+        """Whether it cannot be another's yet, by our own clock (ADR 27)."""
+        ...
 
 
 class Handler:
@@ -61,6 +74,7 @@ class Handler:
         runs: Runs,
         nodes: Nodes,
         purger: LivePurger,
+        fence: Fence,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
     ) -> None:
@@ -75,6 +89,7 @@ class Handler:
         self._scopes = scopes
         self._nodes = nodes
         self._purger = purger
+        self._fence = fence
         self._metrics = metrics or Metrics()
         self._tracing = tracing or Tracing()
 
@@ -86,6 +101,8 @@ class Handler:
 
     def on_record(self, record: RunRecord) -> None:
         """Take an event of a run."""
+        if not self._fence.holds(record.status.run_id):
+            return
         key = _key(record.status.project, record.status.run_id)
         if record.status.state.is_final:
             self._purger.add(record.status)
@@ -98,7 +115,7 @@ class Handler:
     def on_pod(self, pod: Pod, seen_at: datetime, live: bool) -> None:
         """Take a pod as it is now."""
         key = _key_of(pod)
-        if key is None:
+        if key is None or not self._fence.holds(_run_id_of(key)):
             return
         tracked = self._runs.add(key)
         listing = self._scopes.listing(pod.metadata.namespace)
@@ -126,6 +143,13 @@ class Handler:
         """Learn whether the API server answers; look again at every run once it does."""
         if self._scopes.set_reachable(scope, reachable, self._clock.now()):
             self._look_at_all()
+
+    def drop(self) -> None:
+        """Forget the runs that are not ours any more, and their timers."""
+        for key in self._runs:
+            if not self._fence.holds(_run_id_of(key)):
+                self._runs.remove(key)
+                self._queue.forget(key)
 
     def ready_problem(self) -> str | None:
         """Return why runs cannot be judged."""
@@ -226,6 +250,7 @@ class Handler:
 
     async def _publish(self, publish: Publish, record: RunRecord, tracked: Tracked) -> None:
         status = publish.event.status
+        self._check_lease(status.run_id)
         log = self._log.bind(run_id=status.run_id, attempt=status.attempt)
         try:
             stored = await self._run_log.publish(publish.event_type, publish.event, record)
@@ -245,6 +270,7 @@ class Handler:
 
     async def _send(self, command: Command, record: RunRecord, tracked: Tracked) -> None:
         status, now = record.status, self._clock.now()
+        self._check_lease(status.run_id)
         body = command.body
         match body:
             case AbortRun():
@@ -282,6 +308,12 @@ class Handler:
             self._metrics.abort_lateness_s.observe(body.overdue_ms / 1000)
         self._log.info("command sent", run_id=status.run_id, attempt=status.attempt, type=verb)
 
+    def _check_lease(self, run_id: str) -> None:
+        """Refuse to act on what may be another's by now; if it is not, it comes back."""
+        if not self._fence.may_act(run_id):
+            text = f"run {run_id} is not ours while the lease is not renewed"
+            raise RetryableError(text, delay_s=LEASE_AGAIN_S)
+
     async def _look(self, look: Look, tracked: Tracked, status: RunStatus) -> None:
         """Ask the API server for the pod by name: the answer is as new as the question."""
         asked_at = self._clock.now()
@@ -309,6 +341,10 @@ class Handler:
 
 def _key(project: str, run_id: str) -> str:
     return f"{project}/{run_id}"
+
+
+def _run_id_of(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _key_of(pod: Pod) -> str | None:

@@ -41,6 +41,7 @@ async def test_a_whole_runbus_is_fine_in_every_section(up: Up) -> None:
     for name in ("spec-validator", "scheduler", "pod-launcher", "state-watcher", "aborter"):
         assert name in services
     assert "lease held by" in services
+    assert "owns 64 shards" in services
     page = await up.command("doctor")
     assert page.out.startswith("ok       bus       nats-server 2.")
     assert page.err == "everything is fine\n"
@@ -56,7 +57,7 @@ async def test_a_bus_that_nobody_serves_names_each_service_and_the_way_out(
         "spec-validator: nobody answers requests",
         "scheduler: nobody holds its lease",
         "nobody takes messages from consumer pod-launcher",
-        "state-watcher: nobody holds its lease",
+        "state-watcher: nobody holds a lease on any shard",
         "nobody takes messages from consumer aborter-abort",
     ):
         assert what in told

@@ -128,7 +128,12 @@ async def test_no_label_names_a_run_or_a_project(system: System) -> None:
                 assert PROJECT not in sample.labels.values()
 
 
-async def test_the_active_replicas_hold_their_leases(system: System) -> None:
-    for service in (Publisher.SCHEDULER, Publisher.STATE_WATCHER):
-        family = (await scraped(system, service))["runbus_lease_held"]
-        assert [sample.value for sample in family.samples] == [1.0]
+async def test_the_active_scheduler_holds_its_lease_and_a_single_watcher_all_shards(
+    system: System,
+) -> None:
+    lease = (await scraped(system, Publisher.SCHEDULER))["runbus_lease_held"]
+    watcher = await scraped(system, Publisher.STATE_WATCHER)
+
+    assert [sample.value for sample in lease.samples] == [1.0]
+    assert [sample.value for sample in watcher["runbus_shards_owned"].samples] == [64.0]
+    assert total(watcher["runbus_shards_gained"], origin="free") == 64

@@ -98,6 +98,7 @@ class SimClient:
         self._count = 0
         self._buffer: list[tuple[str, bytes, str, Mapping[str, str] | None]] = []
         self.is_closed = False
+        self.on_publish: Callable[[str, Mapping[str, str]], None] = lambda _subject, _headers: None
 
     def native(self) -> Client:
         """Return this client as what it stands in for."""
@@ -139,6 +140,7 @@ class SimClient:
             raise nats.errors.ConnectionClosedError
         if not subject:
             raise nats.errors.BadSubjectError
+        self.on_publish(subject, headers or {})
         if self.link.is_up:
             self.link.send(subject, payload, reply, headers)
         else:

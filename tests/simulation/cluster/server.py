@@ -79,6 +79,7 @@ class SimCluster:
         self.on_request: list[Callable[[str, str, str, bytes | None], None]] = []
         self.on_sent: list[Callable[[str, str, str, bytes | None], None]] = []
         self.on_answered: list[Callable[[], None]] = []
+        self.on_listed: list[Callable[[str, str], None]] = []
         self._pages = Pages()
         self._uids = 0
         for resource in (PODS, NODES):
@@ -147,6 +148,9 @@ class SimCluster:
             answer = self._answer(method, path, query, data)
             for done in self.on_answered:
                 done()
+            if method == "GET" and path.endswith("/pods") and answer.watch is None:
+                for listed in self.on_listed:
+                    listed(client, query.get("labelSelector", ""))
         if answer.watch is None and self._happens(self.faults.lose_answer):
             self._later(self._latency_s(), _fail, future, aiohttp.ServerDisconnectedError())
             return

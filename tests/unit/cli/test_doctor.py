@@ -11,10 +11,14 @@ from runbus.cli.doctor.defaults import judged_defaults
 from runbus.cli.doctor.findings import Finding, Grade, Section, exit_of, ok, problem, some
 from runbus.cli.doctor.findings import unreachable as not_reached
 from runbus.cli.doctor.findings import warning as worth_a_look
-from runbus.cli.doctor.services import judged
+from runbus.cli.doctor.services import judged, leases
 from runbus.cli.exits import Exit
 from runbus.cli.output.findings import finding_lines, summary
+from runbus.contracts.codec import encode
+from runbus.contracts.leases import ALL_SHARDS, ShardLease, watcher_key
 from runbus.contracts.streams import LAUNCH_CONSUMER, consumer
+from runbus.contracts.transitions import Publisher
+from runbus.sdk.bus import StoredMessage
 from runbus.sdk.defaults import DefaultsRevision
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -102,3 +106,31 @@ def test_the_defaults_in_force_are_told_and_refused_ones_are_a_problem(
     found = judged_defaults(kept)
     assert (found.grade, words in found.what) == (grade, True), found.what
     assert bool(found.way_out) is (grade is Grade.PROBLEM)
+
+
+def a_lease_of(replica: str, *shards: str) -> tuple[str, StoredMessage]:
+    body = encode(ShardLease(process="p", shards=shards))
+    return watcher_key(replica), StoredMessage("", 1, body, {})
+
+
+def test_shards_that_nobody_owns_are_named() -> None:
+    holders = dict([a_lease_of("a", *ALL_SHARDS[:40]), a_lease_of("b", *ALL_SHARDS[42:])])
+
+    [found] = leases(Publisher.STATE_WATCHER, holders)
+
+    assert found.grade is Grade.PROBLEM
+    assert found.what == (
+        "state-watcher: shards that nobody owns: 28, 29; nobody looks after their runs"
+    )
+
+
+def test_shards_that_are_shared_by_replicas_are_fine() -> None:
+    holders = dict([a_lease_of("a", *ALL_SHARDS[:40]), a_lease_of("b", *ALL_SHARDS[40:])])
+
+    assert leases(Publisher.STATE_WATCHER, holders) == []
+
+
+def test_without_any_owner_nobody_does_the_work() -> None:
+    for publisher in (Publisher.STATE_WATCHER, Publisher.SCHEDULER):
+        [found] = leases(publisher, {})
+        assert "nobody does its work" in found.what

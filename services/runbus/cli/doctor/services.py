@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from runbus.cli.doctor.findings import Finding, Section, ok, problem, warning
+from runbus.cli.doctor.findings import Finding, Section, ok, problem, some, warning
 from runbus.cli.output.times import span
 from runbus.contracts import subjects
+from runbus.contracts.leases import ALL_SHARDS, read_shard_lease, replica_of, scheduler_key
 from runbus.contracts.moments import Moment
 from runbus.contracts.streams import CONSUMERS, LEASES_BUCKET, ConsumerSpec
 from runbus.contracts.transitions import Publisher
@@ -35,7 +36,7 @@ _GONE_OPERATIONS = frozenset({"DEL", "PURGE"})
 
 async def check_services(bus: Bus) -> list[Finding]:
     """Return what there is to say of each of the five services."""
-    holders = await lease_holders(bus)
+    holders = await settled_holders(bus)
     infos = await _consumers(bus)
     idle = [name for name, info in infos.items() if info is not None and is_idle(info)]
     if idle:
@@ -52,7 +53,7 @@ async def check_services(bus: Bus) -> list[Finding]:
             for finding in judged(spec, info, datetime.now(UTC))
         ]
         if publisher in HELD_BY_LEASE:
-            findings += _lease(publisher, holders)
+            findings += leases(publisher, holders)
         if publisher is Publisher.SPEC_VALIDATOR:
             findings += await _answers(bus)
         found += findings or [
@@ -94,6 +95,15 @@ def judged(spec: ConsumerSpec, info: Mapping[str, Any], now: datetime) -> list[F
     return []
 
 
+async def settled_holders(bus: Bus) -> dict[str, StoredMessage]:
+    """Return the leases that are held; while shards change hands, as they are a moment later."""
+    holders = await lease_holders(bus)
+    if owners_of_shards(holders) and unowned(holders):
+        await asyncio.sleep(SECOND_LOOK_S)
+        holders = await lease_holders(bus)
+    return holders
+
+
 async def lease_holders(bus: Bus) -> dict[str, StoredMessage]:
     """Return the leases that are held, by key. One that is not renewed goes by itself."""
     newest: dict[str, StoredMessage] = {}
@@ -112,23 +122,39 @@ def _is_held(message: StoredMessage) -> bool:
     return bool(message.data) and not gone and "Nats-Marker-Reason" not in message.headers
 
 
-def _of_service(publisher: Publisher, holders: Mapping[str, StoredMessage]) -> list[str]:
-    """Return who holds leases of a service: one key, or several that begin with its name."""
-    name = publisher.value
-    own = (
-        message.data.decode(errors="replace")
-        for key, message in holders.items()
-        if key == name or key.startswith((f"{name}.", f"{name}-", f"{name}/"))
-    )
-    return list(dict.fromkeys(own))
+def owners_of_shards(holders: Mapping[str, StoredMessage]) -> dict[str, tuple[str, ...]]:
+    """Return the shards of each replica of the state-watcher."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, message in holders.items():
+        replica, lease = replica_of(key), read_shard_lease(message.data)
+        if replica is not None and lease is not None:
+            found[replica] = lease.shards
+    return found
 
 
-def _lease(publisher: Publisher, holders: Mapping[str, StoredMessage]) -> list[Finding]:
-    if _of_service(publisher, holders):
-        return []
+def unowned(holders: Mapping[str, StoredMessage]) -> list[str]:
+    """Return the shards that nobody holds."""
+    owned = {shard for shards in owners_of_shards(holders).values() for shard in shards}
+    return [shard for shard in ALL_SHARDS if shard not in owned]
+
+
+def leases(publisher: Publisher, holders: Mapping[str, StoredMessage]) -> list[Finding]:
+    """Return what is wrong with the leases of a service."""
     service = publisher.value
-    text = f"{service}: nobody holds its lease, so nobody does its work"
-    return [problem(Section.SERVICES, text, f"start one: `runbus services run {service}`")]
+    way_out = f"start one: `runbus services run {service}`"
+    if publisher is Publisher.SCHEDULER:
+        if scheduler_key() in holders:
+            return []
+        text = f"{service}: nobody holds its lease, so nobody does its work"
+        return [problem(Section.SERVICES, text, way_out)]
+    missing = unowned(holders)
+    if not missing:
+        return []
+    if len(missing) == len(ALL_SHARDS):
+        text = f"{service}: nobody holds a lease on any shard, so nobody does its work"
+        return [problem(Section.SERVICES, text, way_out)]
+    text = f"{service}: shards that nobody owns: {some(missing)}; nobody looks after their runs"
+    return [problem(Section.SERVICES, text, f"look at /readyz of each {service}, or {way_out}")]
 
 
 async def _answers(bus: Bus) -> list[Finding]:
@@ -174,9 +200,12 @@ def _at_work(
         )
         parts.append(f"takes messages; {waiting} wait, {in_hand} in hand; answered up to {last}")
     publisher = states[0][0].service if states else Publisher.SCHEDULER
-    owners = _of_service(publisher, holders) if publisher in HELD_BY_LEASE else []
-    if owners:
-        parts.append(f"lease held by {', '.join(owners)}")
+    if publisher is Publisher.SCHEDULER and scheduler_key() in holders:
+        owner = holders[scheduler_key()].data.decode(errors="replace")
+        parts.append(f"lease held by {owner}")
+    if publisher is Publisher.STATE_WATCHER:
+        owners = owners_of_shards(holders).items()
+        parts.append(", ".join(f"{name} owns {len(shards)} shards" for name, shards in owners))
     return "; ".join(parts) or "at work"
 
 
