@@ -32,6 +32,9 @@ CREATE_DEADLINE_S = 10.0
 RETRY_S = 1.0
 RETRY_MAX_S = 30.0
 
+# The reason of the one conflict that says that the object is there.
+ALREADY_EXISTS = "AlreadyExists"
+
 
 class _Metadata(msgspec.Struct):
     name: str = ""
@@ -131,7 +134,11 @@ class Handler:
         metadata = msgspec.convert(manifest["metadata"], _Metadata)
         try:
             answer = await self._kube.request("POST", path, body=manifest, timeout_s=left_s)
-        except KubeConflictError:
+        except KubeConflictError as error:
+            if error.reason != ALREADY_EXISTS:
+                # Nothing was created: a quota that many use at once changed under the request.
+                text = f"cannot create {metadata.name} now: {error}"
+                raise RetryableError(text, delay_s=RETRY_S) from error
             # Deterministic name: an earlier try of ours. The watcher tells if it is not.
             return PodRef(name=metadata.name)
         created = msgspec.json.decode(answer, type=_Created)
