@@ -65,6 +65,7 @@ def _exceeded(known: Known, at: datetime, key: Threshold, now: datetime) -> Abor
     limit = known.status.thresholds[key.value]
     return replace(
         _abort(known, Reason.THRESHOLD_EXCEEDED, now),
+        threshold=key,
         since=clock_start(known.status, key),
         limit_s=(limit.limit_s or 0.0) + limit.extended_s,
         overdue_ms=int((now - at).total_seconds() * 1000),
