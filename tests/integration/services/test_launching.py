@@ -171,3 +171,23 @@ async def test_any_other_conflict_created_nothing_and_is_tried_again(
         assert (await newest(on)).event_type == EventType.ADMITTED.value
 
         assert await handler.handle(a_delivery(admitted)) == "launched"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "delay_s"), [(None, 1.0), ("7", 7.0), ("86400", 300.0), ("soon", 1.0)]
+)
+async def test_a_busy_server_says_when_to_ask_again_within_reason(
+    on: TestBus, tmp_path: Path, retry_after: str | None, delay_s: float
+) -> None:
+    async def busy(_request: web.Request) -> web.StreamResponse:
+        answer = a_refusal(429, "too many requests", "TooManyRequests")
+        if retry_after is not None:
+            answer.headers["Retry-After"] = retry_after
+        return answer
+
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path, answer=busy) as (handler, _, _server):
+        with pytest.raises(RetryableError) as raised:
+            await handler.handle(a_delivery(admitted))
+
+    assert raised.value.delay_s == delay_s
