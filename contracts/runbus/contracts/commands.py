@@ -31,6 +31,7 @@ class AbortRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
         int | None, Meta(description="only if this is still the run's last event")
     ] = None
     state: RunState | None = None
+    threshold: Annotated[Threshold | None, Meta(description="whose limit was passed")] = None
     since: Moment | None = None
     limit_s: float | None = None
     overdue_ms: int | None = None

@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from runbus.contracts.moments import Moment
-from runbus.contracts.states import Kind, OutcomeClass, Role, RunState
+from runbus.contracts.states import Kind, OutcomeClass, Role, RunState, Threshold
 
 
 class ScaleUp(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,7 +65,8 @@ class AbortCause(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     message: str = ""
     state: Annotated[RunState | None, Meta(description="the state that was judged")] = None
-    since: Annotated[Moment | None, Meta(description="entry into that state")] = None
+    threshold: Annotated[Threshold | None, Meta(description="whose limit was passed")] = None
+    since: Annotated[Moment | None, Meta(description="when that limit's clock started")] = None
     limit_s: float | None = None
     overdue_ms: Annotated[int | None, Meta(description="deadline to decision")] = None
     requested_at: Moment | None = None

@@ -61,6 +61,7 @@ def _aborting(command: AbortRun, before: RunStatus, *, asked_by: str, now: datet
         reason=cut(command.reason or Reason.ABORTED_BY_USER.value, WHO_CHARACTERS_MAX),
         message=cut(command.message),
         state=judged,
+        threshold=command.threshold,
         since=command.since or since,
         limit_s=command.limit_s,
         overdue_ms=command.overdue_ms,

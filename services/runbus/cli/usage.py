@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from cyclopts import CycloptsError, UnknownCommandError
+from cyclopts import CycloptsError, UnknownCommandError, UnusedCliTokensError
 
 from runbus.cli.commands.catalogue import COMMANDS
 from runbus.cli.problems import CliError
@@ -27,5 +27,8 @@ def usage_problem(error: CycloptsError, given: Sequence[str]) -> CliError:
         return CliError(
             f"there is no command {wrong!r}", way_out=f"{hint}`runbus --help` shows all commands"
         )
-    text = " ".join(str(error).split())
+    if isinstance(error, UnusedCliTokensError):
+        text = "more arguments than it takes: " + " ".join(error.unused_tokens or ())
+    else:
+        text = " ".join(str(error).split())
     return CliError(text[:1].lower() + text[1:], way_out=f"`runbus {given[0]} --help` explains it")

@@ -31,6 +31,11 @@ from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 CREATE_DEADLINE_S = 10.0
 RETRY_S = 1.0
 RETRY_MAX_S = 30.0
+# A server may ask for more patience than we have by ourselves, but not for a run to be forgotten.
+RETRY_AFTER_MAX_S = 300.0
+
+# The reason of the one conflict that says that the object is there.
+ALREADY_EXISTS = "AlreadyExists"
 
 
 class _Metadata(msgspec.Struct):
@@ -131,7 +136,11 @@ class Handler:
         metadata = msgspec.convert(manifest["metadata"], _Metadata)
         try:
             answer = await self._kube.request("POST", path, body=manifest, timeout_s=left_s)
-        except KubeConflictError:
+        except KubeConflictError as error:
+            if error.reason != ALREADY_EXISTS:
+                # Nothing was created: a quota that many use at once changed under the request.
+                text = f"cannot create {metadata.name} now: {error}"
+                raise RetryableError(text, delay_s=RETRY_S) from error
             # Deterministic name: an earlier try of ours. The watcher tells if it is not.
             return PodRef(name=metadata.name)
         created = msgspec.json.decode(answer, type=_Created)
@@ -167,4 +176,4 @@ def _read(delivery: Delivery) -> RunAdmitted:
 def _delay_s(error: KubeUnavailableError, delivery: Delivery) -> float:
     """Return the server's own Retry-After, else a delay that doubles with each delivery."""
     doubled = RETRY_S * float(2 ** min(delivery.deliveries - 1, 10))
-    return max(error.retry_after_s, min(doubled, RETRY_MAX_S))
+    return max(min(error.retry_after_s, RETRY_AFTER_MAX_S), min(doubled, RETRY_MAX_S))

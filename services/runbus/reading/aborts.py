@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbus.contracts.durations import format_duration
-from runbus.contracts.states import Reason
+from runbus.contracts.states import Reason, Threshold
 from runbus.contracts.status import AbortCause
 
 
@@ -20,7 +20,13 @@ def abort_text(cause: AbortCause, *, verb: str = "aborted") -> str:
     elif cause.reason == Reason.IMAGE_NEVER_PULLABLE.value:
         text = f"{verb} at once"
     elif cause.limit_s is not None and cause.state is not None:
-        text = f"{verb} after {format_duration(cause.limit_s)} in {cause.state.value}"
+        text = f"{verb} after {format_duration(cause.limit_s)} in {passed_in(cause)}"
     else:
         text = verb
     return f"{text}: {cause.message}" if cause.message else text
+
+
+def passed_in(cause: AbortCause) -> str:
+    """Return in what the limit was passed: the state, or the whole run and the state it was in."""
+    state = cause.state.value if cause.state is not None else ""
+    return f"total (in {state})" if cause.threshold is Threshold.TOTAL else state

@@ -157,12 +157,13 @@ def key_reused(key: str | None, run_id: str) -> Violation:
 def _key_violations(key: str | None) -> tuple[Violation, ...]:
     if key is None or 0 < len(key) <= IDEMPOTENCY_KEY_CHARACTERS_MAX:
         return ()
+    wanted = "shorter" if key else "longer"
     violation = Violation(
         path="/",
         code=ViolationCode.INVALID_IDEMPOTENCY_KEY,
         given=key[:40],
         allowed=f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} characters",
-        hint="give the header Runbus-Idempotency-Key a shorter value, or leave it out",
+        hint=f"give the header Runbus-Idempotency-Key a {wanted} value, or leave it out",
     )
     return (violation,)
 

@@ -80,6 +80,7 @@ def _exceeded(known: Known, at: datetime, key: Threshold, now: datetime) -> Abor
     return replace(
         abort,
         message=with_word(abort.message, known) if is_scheduling else abort.message,
+        threshold=key,
         since=clock_start(known.status, key),
         limit_s=whole_limit_s(limit, known.status.attempt),
         overdue_ms=int((now - at).total_seconds() * 1000),

@@ -22,7 +22,14 @@ from runbus.runtime.inbox import Delivery
 from runbus.runtime.runlog import RunLog, RunRecord
 from support.buses import DOCUMENT, TestBus
 from support.clocks import ManualClock
-from support.kube_servers import KubeServer, an_object, connected, running_kube_server
+from support.kube_servers import (
+    Answer,
+    KubeServer,
+    a_refusal,
+    an_object,
+    connected,
+    running_kube_server,
+)
 from support.runs import PROJECT, RUN_ID, T0, limits
 
 
@@ -60,12 +67,16 @@ class StandstillRunLog(RunLog):
 
 @asynccontextmanager
 async def launching(
-    on: TestBus, folder: Path, still_s: float = 0.0, **settings: Any
+    on: TestBus,
+    folder: Path,
+    still_s: float = 0.0,
+    answer: Answer = creates,
+    **settings: Any,
 ) -> AsyncIterator[tuple[Handler, StandstillRunLog, KubeServer]]:
     clock = ManualClock()
     run_log = StandstillRunLog(on, clock, still_s)
     async with (
-        running_kube_server(creates) as server,
+        running_kube_server(answer) as server,
         connected(folder, server.url) as kube,
     ):
         yield Handler(run_log, kube, clock, on.log, **settings), run_log, server
@@ -129,3 +140,54 @@ async def test_a_run_in_a_namespace_that_nobody_watches_ends_and_says_so(
     assert (status.state, status.reason) == (RunState.ERROR, "LaunchRefused")
     assert f"namespace {PROJECT} " in status.status_text
     assert "RUNBUS_NAMESPACES" in status.status_text
+
+
+async def test_an_object_that_exists_is_an_earlier_create_of_ours(
+    on: TestBus, tmp_path: Path
+) -> None:
+    async def exists(_request: web.Request) -> web.StreamResponse:
+        return a_refusal(409, 'pods "p" already exists', "AlreadyExists")
+
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path, answer=exists) as (handler, _, _server):
+        assert await handler.handle(a_delivery(admitted)) == "launched"
+
+
+async def test_any_other_conflict_created_nothing_and_is_tried_again(
+    on: TestBus, tmp_path: Path
+) -> None:
+    text = 'Operation cannot be fulfilled on resourcequotas "q": the object has been modified'
+
+    async def busy_once(request: web.Request) -> web.StreamResponse:
+        if len(server.asked) == 1:
+            return a_refusal(409, text, "Conflict")
+        return await creates(request)
+
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path, answer=busy_once) as (handler, _, server):
+        with pytest.raises(RetryableError) as raised:
+            await handler.handle(a_delivery(admitted))
+        assert text in str(raised.value)
+        assert (await newest(on)).event_type == EventType.ADMITTED.value
+
+        assert await handler.handle(a_delivery(admitted)) == "launched"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "delay_s"), [(None, 1.0), ("7", 7.0), ("86400", 300.0), ("soon", 1.0)]
+)
+async def test_a_busy_server_says_when_to_ask_again_within_reason(
+    on: TestBus, tmp_path: Path, retry_after: str | None, delay_s: float
+) -> None:
+    async def busy(_request: web.Request) -> web.StreamResponse:
+        answer = a_refusal(429, "too many requests", "TooManyRequests")
+        if retry_after is not None:
+            answer.headers["Retry-After"] = retry_after
+        return answer
+
+    admitted = await on.admit(await on.accept())
+    async with launching(on, tmp_path, answer=busy) as (handler, _, _server):
+        with pytest.raises(RetryableError) as raised:
+            await handler.handle(a_delivery(admitted))
+
+    assert raised.value.delay_s == delay_s

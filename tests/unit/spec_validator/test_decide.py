@@ -94,6 +94,17 @@ def test_an_idempotency_key_that_is_too_long_is_a_violation_beside_the_others() 
     assert "/kind" in {each.path for each in event.violations}
 
 
+@pytest.mark.parametrize(
+    ("key", "wanted"), [("", "a longer value"), ("k" * 257, "a shorter value")]
+)
+def test_an_idempotency_key_of_the_wrong_length_is_told_which_way_to_mend_it(
+    key: str, wanted: str
+) -> None:
+    (violation,) = rejected(verdict(key=key)).event.violations
+
+    assert wanted in (violation.hint or "")
+
+
 LONG = "x" * 500_000
 DEEP = msgspec.json.decode(
     '{"k":' * 60 + json.dumps({f"{LONG[:300]}{n}": None for n in range(250)}) + "}" * 60

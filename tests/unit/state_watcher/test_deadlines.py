@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbus.contracts.commands import AbortRun
-from runbus.contracts.states import RunState
+from runbus.contracts.states import RunState, Threshold
 from support.pods import a_bound_pod, a_pod
 from support.runs import a_status, at, limits, replace
 from support.watching import Watched, commands, ours
@@ -52,6 +52,7 @@ def test_on_a_confirmed_view_the_abort_is_asked_for_with_all_its_fences() -> Non
             attempt=1,
             if_sequence=7,
             state=RunState.IMAGE_PULL_BACKOFF,
+            threshold=Threshold.IMAGE_PULL_BACKOFF,
             since=at(10),
             limit_s=60.0,
             overdue_ms=20,
@@ -160,7 +161,8 @@ def test_the_limit_on_the_whole_run_counts_from_acceptance() -> None:
 
     sent = commands(run.decide(at(600)))
 
-    assert [each.since for each in sent if isinstance(each, AbortRun)] == [at(0)]
+    aborts = [each for each in sent if isinstance(each, AbortRun)]
+    assert [(each.threshold, each.since) for each in aborts] == [(Threshold.TOTAL, at(0))]
 
 
 def test_a_fired_timer_is_judged_again_on_each_event_of_the_run() -> None:

@@ -10,6 +10,7 @@ from runbus.cli.output.times import moment_text, since, span, until
 from runbus.contracts.deadlines import whole_limit_s
 from runbus.contracts.evidence import RunEvidence
 from runbus.contracts.status import Limit, RunStatus
+from runbus.reading.aborts import passed_in
 from runbus.sdk.logs import log_tails
 from runbus.sdk.runs import RunRecord
 
@@ -107,7 +108,7 @@ def _abort(status: RunStatus) -> Iterable[str]:
         yield _line("", cause.message)
     if cause.limit_s is not None and cause.state is not None:
         late = f", decided {cause.overdue_ms} ms after it" if cause.overdue_ms is not None else ""
-        yield _line("", f"limit {span(cause.limit_s)} in {cause.state.value}{late}")
+        yield _line("", f"limit {span(cause.limit_s)} in {passed_in(cause)}{late}")
 
 
 def _pods(status: RunStatus) -> Iterable[str]:
