@@ -19,7 +19,7 @@ PYTEST_ARGS  ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: simulate help setup setup-demo demo test lint types imports generated check bench bench-drawing contracts lock format clean
+.PHONY: simulate help setup setup-demo demo test kube lint types imports generated check bench bench-drawing contracts lock format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -110,6 +110,11 @@ types: setup  ## mypy, strict
 test: setup  ## unit, contract and integration tests, on a real nats-server and the local cluster
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
 
+# Prints where they are. KUBEBUILDER_ASSETS names some that a machine has already. `make test` without
+# them skips what needs them.
+kube: $(VENV)/.stamp-uv  ## a Kubernetes control plane for the tests, built in 5 minutes into the cache
+	@PYTHON=$(BIN)/python tests/support/control_plane/build.sh
+
 # --- measuring ------------------------------------------------------------------------------------
 # Some benchmarks only: make bench BENCH="reading timers". A quick look: make bench BENCH_ARGS=--quick
 
@@ -156,6 +161,7 @@ lock: $(VENV)/.stamp-uv  ## compile requirements/*.txt anew
 	  -c requirements/dev.txt -o requirements/local.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) requirements/drawing.in -o requirements/drawing.txt
+	$(COMPILE) requirements/kube.in -o requirements/kube.txt
 
 clean:  ## remove the environment and everything that tools have written
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
