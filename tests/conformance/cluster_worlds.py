@@ -37,6 +37,7 @@ class ClusterWorld(Protocol):
     # A watch of so long has a bookmark: Kubernetes sends one 2 s before the end that was asked for,
     # the other two in intervals of their own.
     bookmarked_watch_s: int = 4
+    binds_over_http: bool = True
 
     @property
     def pods(self) -> str:
@@ -101,6 +102,7 @@ class RealCluster(ClusterWorld):
         await ask(self.kube, "POST", f"{self.pods}/{name}/binding", a_binding(name))
 
     async def forget_history(self) -> None:
+        await asyncio.to_thread(self._plane.compact)
         await asyncio.to_thread(self._plane.restart_api_server)
 
 
@@ -108,6 +110,7 @@ class SimulatedCluster(ClusterWorld):
     """The simulation's cluster."""
 
     bookmarked_watch_s = 60
+    binds_over_http = False
 
     def __init__(self, cluster: SimCluster) -> None:
         self._cluster = cluster

@@ -11,7 +11,7 @@ import pytest_asyncio
 from support.control_plane.kubelet import Kubelet
 from support.control_plane.plane import ControlPlane
 from support.histories import histories, violations
-from support.system import System, running_system
+from support.system import PROJECT, System, running_system
 
 _NUMBERS = count(1)
 QUICK_NODE = {
@@ -52,7 +52,7 @@ async def system(
     """The five services on the real control plane; runs get the module's namespace."""
     assert kubelet
     folder = tmp_path_factory.mktemp("system")
-    defaults = f"defaults: {{namespace: {namespace}}}\nlimits: {{concurrent_runs: 500}}\n"
+    defaults = f"namespaces: {{{PROJECT}: {namespace}}}\nlimits: {{concurrent_runs: 500}}\n"
     async with running_system(
         folder,
         defaults=defaults,
