@@ -37,7 +37,7 @@ class ClusterWorld(Protocol):
     # A watch of so long has a bookmark: Kubernetes sends one 2 s before the end that was asked for,
     # the other two in intervals of their own.
     bookmarked_watch_s: int = 4
-    binds_over_http: bool = True
+    serves_kubelets: bool = True
 
     @property
     def pods(self) -> str:
@@ -110,7 +110,7 @@ class SimulatedCluster(ClusterWorld):
     """The simulation's cluster."""
 
     bookmarked_watch_s = 60
-    binds_over_http = False
+    serves_kubelets = False
 
     def __init__(self, cluster: SimCluster) -> None:
         self._cluster = cluster

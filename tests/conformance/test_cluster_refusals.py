@@ -149,7 +149,7 @@ def test_a_pod_is_bound_once(on_cluster: Run) -> None:
     async def case(world: ClusterWorld) -> None:
         await create(world, "a")
         await world.bind("a")
-        if world.binds_over_http:
+        if world.serves_kubelets:
             told = await refusal(world, "POST", f"{world.pods}/a/binding", a_binding("a"))
             assert (told.status, told.reason) == (409, "Conflict")
 
@@ -178,3 +178,34 @@ def test_a_half_read_list_expires_with_the_history(on_cluster: Run) -> None:
         assert raised.value.reason == "Expired"
 
     on_cluster(case)
+
+
+def test_a_container_that_has_ended_does_not_run_again(on_cluster: Run) -> None:
+    async def case(world: ClusterWorld) -> None:
+        await create(world, "a")
+        await world.bind("a")
+        ended = a_status({"terminated": {"exitCode": 0}})
+        await world.set_status("a", {"phase": "Succeeded", **ended})
+        if world.serves_kubelets:
+            pod = await get(world, "a")
+            pod["status"] |= {"phase": "Running", **a_status({"running": {}})}
+            told = await refusal(world, "PUT", f"{world.pods}/a/status", pod)
+            assert (told.status, told.reason) == (422, "Invalid")
+            assert told.message == (
+                'Pod "a" is invalid: status.containerStatuses[0].state: Forbidden: may not be '
+                "transitioned to non-terminated state"
+            )
+
+    on_cluster(case)
+
+
+def a_status(state: JsonObject) -> JsonObject:
+    container = {
+        "name": "main",
+        "image": "x:1",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": state,
+    }
+    return {"containerStatuses": [container]}
