@@ -1,13 +1,14 @@
-"""The API servers that the suite runs on: the local cluster over HTTP, and the simulation's.
+"""The API servers that the suite runs on: Kubernetes' own, the local cluster's, the simulation's.
 
-A case is a coroutine that gets a `ClusterWorld`. Nothing but the API server runs: no scheduler, no
-kubelet. On the simulated cluster the clock jumps.
+A case is a coroutine that gets a `ClusterWorld`. Nothing touches its pods: they ask for a scheduler
+that is nobody, and there is no kubelet. On the simulated cluster the clock jumps.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -21,10 +22,10 @@ from simulation.cluster.server import SimCluster
 from simulation.cluster.session import Session, kube_of
 from simulation.loop import VirtualLoop, run_virtually
 from support.cluster import LocalClusterProcess
+from support.control_plane.plane import ControlPlane
 
 JsonObject = dict[str, Any]
 NAMESPACE = "nlp"
-PODS_PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -32,6 +33,16 @@ class ClusterWorld(Protocol):
     """An API server, the services' own connection to it, and what others do to pods."""
 
     kube: Kube
+    namespace: str
+    # A watch of so long has a bookmark: Kubernetes sends one 2 s before the end that was asked for,
+    # the other two in intervals of their own.
+    bookmarked_watch_s: int = 4
+    serves_kubelets: bool = True
+
+    @property
+    def pods(self) -> str:
+        """The path of the pods of the namespace that the case has for itself."""
+        return f"/api/v1/namespaces/{self.namespace}/pods"
 
     async def set_status(self, name: str, status: JsonObject) -> None:
         """Write a pod's status as a kubelet does: merged into what is there."""
@@ -46,38 +57,65 @@ class ClusterWorld(Protocol):
         ...
 
 
+_NUMBERS = count(1)
 Case = Callable[[ClusterWorld], Coroutine[Any, Any, None]]
 Run = Callable[[Case], None]
 
 
-class LocalCluster:
+class LocalCluster(ClusterWorld):
     """The local cluster as a process."""
 
     def __init__(self, process: LocalClusterProcess, kube: Kube) -> None:
         self._process = process
         self.kube = kube
+        self.namespace = NAMESPACE
 
     async def set_status(self, name: str, status: JsonObject) -> None:
-        path = f"{PODS_PATH}/{name}/status"
+        path = f"{self.pods}/{name}/status"
         code, answer = await self._process.request("PATCH", path, {"status": status}, MERGE_PATCH)
         assert code == 200, answer
 
     async def bind(self, name: str) -> None:
-        body = {"target": {"kind": "Node", "name": "node-1"}}
-        code, answer = await self._process.request("POST", f"{PODS_PATH}/{name}/binding", body)
-        assert code == 201, answer
+        await ask(self.kube, "POST", f"{self.pods}/{name}/binding", a_binding(name))
 
     async def forget_history(self) -> None:
         code, _ = await self._process.request("POST", "/localcluster/v1/faults/forget-history")
         assert code == 200
 
 
-class SimulatedCluster:
+class RealCluster(ClusterWorld):
+    """A real control plane; a namespace of it."""
+
+    def __init__(self, plane: ControlPlane, kube: Kube, namespace: str) -> None:
+        self._plane = plane
+        self.kube = kube
+        self.namespace = namespace
+
+    async def set_status(self, name: str, status: JsonObject) -> None:
+        path = f"{self.pods}/{name}/status"
+        code, answer = await asyncio.to_thread(
+            self._plane.request, "PATCH", path, {"status": status}, MERGE_PATCH
+        )
+        assert code == 200, answer
+
+    async def bind(self, name: str) -> None:
+        await ask(self.kube, "POST", f"{self.pods}/{name}/binding", a_binding(name))
+
+    async def forget_history(self) -> None:
+        await asyncio.to_thread(self._plane.compact)
+        await asyncio.to_thread(self._plane.restart_api_server)
+
+
+class SimulatedCluster(ClusterWorld):
     """The simulation's cluster."""
+
+    bookmarked_watch_s = 60
+    serves_kubelets = False
 
     def __init__(self, cluster: SimCluster) -> None:
         self._cluster = cluster
         self.kube = kube_of(Session(cluster, "test"))
+        self.namespace = NAMESPACE
 
     async def set_status(self, name: str, status: JsonObject) -> None:
         store = self._cluster.store
@@ -91,6 +129,36 @@ class SimulatedCluster:
 
     async def forget_history(self) -> None:
         self._cluster.forget_history()
+
+
+def a_binding(name: str) -> JsonObject:
+    """Return what a scheduler says of a pod."""
+    target = {"kind": "Node", "name": "node-1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": name},
+        "target": target,
+    }
+
+
+def on_real_cluster(plane: ControlPlane) -> Run:
+    """Return what runs a case in a namespace of its own on a real control plane."""
+
+    def run(case: Case) -> None:
+        async def main() -> None:
+            namespace = f"case-{next(_NUMBERS)}"
+            await asyncio.to_thread(plane.create_namespace, namespace)
+            kube = await connect(KubeConfig(kubeconfig=str(plane.kubeconfig())))
+            try:
+                await case(RealCluster(plane, kube, namespace))
+            finally:
+                await kube.close()
+                plane.request("DELETE", f"/api/v1/namespaces/{namespace}")
+
+        asyncio.run(main())
+
+    return run
 
 
 def on_local_cluster(folder: Path) -> Run:

@@ -17,10 +17,12 @@ def on_bus(request: pytest.FixtureRequest, tmp_path: Path) -> bus_worlds.Run:
     return found
 
 
-@pytest.fixture(
-    params=[cluster_worlds.on_local_cluster, cluster_worlds.on_simulated_cluster],
-    ids=["local", "simulated"],
-)
+@pytest.fixture(params=["real", "local", "simulated"])
 def on_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> cluster_worlds.Run:
-    found: cluster_worlds.Run = request.param(tmp_path)
-    return found
+    match request.param:
+        case "real":
+            return cluster_worlds.on_real_cluster(request.getfixturevalue("control_plane"))
+        case "local":
+            return cluster_worlds.on_local_cluster(tmp_path)
+        case _:
+            return cluster_worlds.on_simulated_cluster(tmp_path)

@@ -74,7 +74,7 @@ class LocalClusterProcess:
                 "runbus.localcluster",
                 "--dir",
                 str(self.folder),
-                *_arguments(self._options),
+                *arguments_of(self._options),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
@@ -212,7 +212,8 @@ async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 10.0)
             await asyncio.sleep(0.02)
 
 
-def _arguments(options: Mapping[str, Any]) -> list[str]:
+def arguments_of(options: Mapping[str, Any]) -> list[str]:
+    """The command line that options stand for."""
     arguments: list[str] = []
     for key, value in options.items():
         name = f"--{key.replace('_', '-')}"

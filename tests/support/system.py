@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -118,6 +119,7 @@ async def running_system(
     cluster: Sequence[str] = (),
     services: Sequence[str] = SERVICES,
     sync_always: bool = False,
+    kubeconfig: str | None = None,
     **environment: str,
 ) -> AsyncIterator[System]:
     """Run the whole system for the length of a block.
@@ -128,6 +130,7 @@ async def running_system(
         cluster: more options of the local cluster.
         services: which of them.
         sync_always: the bus answers for a message only once it is on the disk.
+        kubeconfig: of another cluster, instead of a local one.
         environment: more settings of the services.
 
     """
@@ -140,15 +143,19 @@ async def running_system(
         environment=environment,
         services=services,
         sync_always=sync_always,
+        kubeconfig=kubeconfig,
     )
     async with stack, connect(stack.nats_url, name="test") as client:
-        server, headers = await asyncio.to_thread(_credentials, stack.kubeconfig)
-        async with aiohttp.ClientSession(headers=headers) as http:
+        server, headers, trust = await asyncio.to_thread(_credentials, stack.kubeconfig)
+        connector = aiohttp.TCPConnector(ssl=trust)
+        async with aiohttp.ClientSession(headers=headers, connector=connector) as http:
             yield System(stack, client, server, http)
 
 
-def _credentials(kubeconfig: str) -> tuple[str, dict[str, str]]:
+def _credentials(kubeconfig: str) -> tuple[str, dict[str, str], ssl.SSLContext | bool]:
     found = msgspec.yaml.decode(Path(kubeconfig).read_bytes())
-    user = found["users"][0]["user"]
+    user, cluster = found["users"][0]["user"], found["clusters"][0]["cluster"]
     headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-    return str(found["clusters"][0]["cluster"]["server"]).rstrip("/"), headers
+    authority = cluster.get("certificate-authority")
+    trust = ssl.create_default_context(cafile=authority) if authority else True
+    return str(cluster["server"]).rstrip("/"), headers, trust

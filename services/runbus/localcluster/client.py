@@ -6,6 +6,7 @@ and nothing of the local API server.
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -30,10 +31,11 @@ _log = structlog.get_logger("client")
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where an API server is and how to get in."""
+    """Where an API server is and how to get in; ``authority`` is the CA file of an https one."""
 
     url: str
     token: str
+    authority: str = ""
 
 
 class RequestRefused(Exception):  # noqa: N818 - a refusal is an answer, not a fault of ours
@@ -74,7 +76,7 @@ class ApiClient:
             self._address.url,
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=_REQUEST_LIMIT_S),
-            connector=aiohttp.TCPConnector(limit=64),
+            connector=aiohttp.TCPConnector(limit=64, ssl=_trust(self._address)),
         )
         return self
 
@@ -146,6 +148,10 @@ class ApiClient:
                             yield line
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ServerUnreachableError(f"GET {path}: {error!r}") from error
+
+
+def _trust(address: Address) -> ssl.SSLContext | bool:
+    return ssl.create_default_context(cafile=address.authority) if address.authority else True
 
 
 class _Status(msgspec.Struct):

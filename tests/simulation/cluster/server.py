@@ -245,8 +245,9 @@ class SimCluster:
             watch.cut()
 
     def forget_history(self) -> None:
-        """Drop what watches could go back to: 410 for who asks for it."""
+        """Drop what watches and half-read lists could go back to: 410 for who asks for it."""
         self.store.forget_history()
+        self._pages.forget()
 
     def stop(self) -> None:
         """Go down: every connection breaks, and none is made."""

@@ -15,8 +15,8 @@ Fault switches, for tests, over HTTP with the token (``faults.py``):
   are globs. The cluster's own scheduler, runner and janitor are spared unless ``components``.
 - ``GET``/``DELETE /localcluster/v1/faults``: those that are armed / disarm all.
 - ``POST /localcluster/v1/faults/cut-watches``: end every watch connection.
-- ``POST /localcluster/v1/faults/forget-history``: the next watch from an older
-  resourceVersion gets 410 Expired.
+- ``POST /localcluster/v1/faults/forget-history``: the next watch from an older resourceVersion, and
+  a list that was read by half, get 410 Expired.
 
 Invariants: one event is serialised once for all watchers; a slow watcher is cut, never waited for;
 no write is answered before it can be seen by a read. Must not know: scheduler, runner, janitor.

@@ -142,6 +142,7 @@ class ApiServer:
                 return _json(200, _encode({"cut": self._watches.cut()}))
             case ("POST", "faults/forget-history"):
                 self._store.forget_history()
+                self._pages.forget()
                 return _json(200, _encode({"resourceVersion": str(self._store.version)}))
             case ("POST", place) if place.startswith("nodes/") and place.count("/") == 2:
                 _, node, kind = place.split("/")

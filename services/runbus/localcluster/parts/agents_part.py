@@ -56,11 +56,12 @@ async def _run_components(options: Options, address: Address) -> None:
             group.create_task(recorder.run())
             group.create_task(PodScheduler(first, recorder, time.time).run())
         if options.runner:
-            settings = [_settings(options, each) for each in nodes_of(options)]
+            settings = [settings_of(options, each) for each in nodes_of(options)]
             group.create_task(NodeHost(address, settings, options.dir, time.time).run())
 
 
-def _settings(options: Options, node: NodeSpec) -> RunnerSettings:
+def settings_of(options: Options, node: NodeSpec) -> RunnerSettings:
+    """What the runner of a node is told."""
     return RunnerSettings(
         node.name,
         str(options.dir),

@@ -1,4 +1,4 @@
-"""What may change in a stored pod's spec, and the words for what may not."""
+"""What may change in a stored pod, and the words for what may not."""
 
 from typing import Any
 
@@ -36,6 +36,31 @@ def validate_pod_update(old: JsonObject, new: JsonObject, causes: Causes) -> Non
     if left != right:
         lines = differences(left, right, "spec")
         causes.forbidden("spec", "\n  ".join([_RULE, *lines]))
+
+
+def validate_status_update(old: JsonObject, new: JsonObject, causes: Causes) -> None:
+    """Compare two pods: a container that has ended has ended, unless its policy starts it again.
+
+    Ephemeral containers are not looked at.
+    """
+    policy = old["spec"].get("restartPolicy")
+    if policy == "Always":
+        return
+    for block in ("containerStatuses", "initContainerStatuses"):
+        states = {each["name"]: each.get("state") or {} for each in _listed(new, block)}
+        for number, each in enumerate(_listed(old, block)):
+            ended = (each.get("state") or {}).get("terminated")
+            if ended is None or each["name"] not in states:
+                continue
+            if policy == "OnFailure" and ended.get("exitCode", 0) != 0:
+                continue
+            if "terminated" not in states[each["name"]]:
+                why = "may not be transitioned to non-terminated state"
+                causes.forbidden(f"status.{block}[{number}].state", why)
+
+
+def _listed(pod: JsonObject, block: str) -> list[JsonObject]:
+    return (pod.get("status") or {}).get(block) or []
 
 
 def _only_added(old: list[JsonObject], new: list[JsonObject]) -> bool:

@@ -22,7 +22,7 @@ from runbus.localcluster.rules.errors import (
     invalid,
     modified,
 )
-from runbus.localcluster.rules.pod_updates import validate_pod_update
+from runbus.localcluster.rules.pod_updates import validate_pod_update, validate_status_update
 from runbus.localcluster.rules.pod_validation import validate_pod_spec
 from runbus.localcluster.rules.quantities import parse_quantity
 from runbus.localcluster.rules.resources import NODES, PODS, Resource
@@ -193,10 +193,17 @@ def prepare_update(
         new = with_defaults(resource, new)
     if new == old:
         return old
-    if subresource != "status":
+    if subresource == "status":
+        if resource is PODS:
+            causes = Causes()
+            validate_status_update(old, new, causes)
+            _raise(causes, new)
+    else:
         validate(resource, new)
         if resource is PODS:
-            _check_pod_update(old, new)
+            causes = Causes()
+            validate_pod_update(old["spec"], new["spec"], causes)
+            _raise(causes, new)
         if resource.generation and _rest(new) != _rest(old):
             new["metadata"] = {**meta, "generation": old["metadata"].get("generation", 0) + 1}
     return new
@@ -228,11 +235,9 @@ def _check_identity(resource: Resource, old: JsonObject, meta: JsonObject) -> No
         raise invalid(resource.kind, resource.group, name, causes.found)
 
 
-def _check_pod_update(old: JsonObject, new: JsonObject) -> None:
-    causes = Causes()
-    validate_pod_update(old["spec"], new["spec"], causes)
+def _raise(causes: Causes, pod: JsonObject) -> None:
     if causes.found:
-        raise invalid("Pod", "", old["metadata"]["name"], causes.found)
+        raise invalid("Pod", "", pod["metadata"]["name"], causes.found)
 
 
 _STATUS_LISTS = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")

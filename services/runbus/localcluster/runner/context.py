@@ -16,6 +16,14 @@ from runbus.localcluster.runner.memory import MemoryWatch
 from runbus.localcluster.runner.processes import Processes
 
 
+class LogKeys(msgspec.Struct, frozen=True):
+    """Files to serve logs over TLS with; who asks must come with a certificate of ``authority``."""
+
+    certificate: str
+    key: str
+    authority: str
+
+
 class RunnerSettings(msgspec.Struct, frozen=True):
     """What a runner can be told. Durations in seconds."""
 
@@ -32,6 +40,7 @@ class RunnerSettings(msgspec.Struct, frozen=True):
     config_retry_s: float = 2.0
     heartbeat_s: float = 10.0
     max_log_bytes: int = 50 * 1024 * 1024
+    log_keys: LogKeys | None = None
 
 
 class RunnerContext:

@@ -1,13 +1,18 @@
-"""Serves container logs over HTTP, as a kubelet does: /containerLogs/{ns}/{pod}/{container}."""
+"""Serves container logs over HTTP, as a kubelet does: /containerLogs/{ns}/{pod}/{container}.
+
+The local API server asks with its token. A real one asks over TLS, and shows a certificate.
+"""
 
 import asyncio
 import hmac
 import pathlib
+import ssl
 from collections.abc import Callable
 
 from aiohttp import web
 
 from runbus.localcluster.rules.timestamps import from_time
+from runbus.localcluster.runner.context import LogKeys
 from runbus.localcluster.runner.log_files import LogQuery, read_from, read_log, render, stamp
 from runbus.localcluster.runner.states import ContainerView, Running, Waiting
 from runbus.localcluster.runner.worker import PodWorker
@@ -26,18 +31,21 @@ class LogRefusal(Exception):  # noqa: N818 - an answer
 
 
 class LogServer:
-    """Answers requests that carry the token; finds pods through ``find``."""
+    """Answers requests that carry the token; finds pods through ``find``.
+
+    A token of None lets everybody in: TLS has looked at who asks.
+    """
 
     def __init__(
         self,
         find: FindWorker,
-        token: str,
+        token: str | None,
         now_s: Callable[[], float],
         is_cut_off: Callable[[], bool],
     ) -> None:
         self._find = find
         self._is_cut_off = is_cut_off
-        self._authorization = f"Bearer {token}".encode()
+        self._authorization = None if token is None else f"Bearer {token}".encode()
         self._now_s = now_s
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -46,8 +54,7 @@ class LogServer:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=503)
-        given = request.headers.get("Authorization", "").encode()
-        if not hmac.compare_digest(given, self._authorization):
+        if not self._is_let_in(request):
             return web.Response(status=401, text="Unauthorized")
         if request.path == "/healthz":
             return web.Response(text="ok")
@@ -58,6 +65,12 @@ class LogServer:
             return await self._serve(request, parts[1], parts[2], parts[3])
         except LogRefusal as refusal:
             return web.Response(status=refusal.status, text=str(refusal))
+
+    def _is_let_in(self, request: web.BaseRequest) -> bool:
+        if self._authorization is None:
+            return True
+        given = request.headers.get("Authorization", "").encode()
+        return hmac.compare_digest(given, self._authorization)
 
     async def _serve(
         self, request: web.BaseRequest, namespace: str, pod: str, container: str
@@ -103,6 +116,14 @@ class LogServer:
             if not live:
                 return
             await asyncio.sleep(_POLL_S)
+
+
+def log_tls(keys: LogKeys) -> ssl.SSLContext:
+    """What to serve with, to those only whom the authority has signed."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=keys.authority)
+    context.load_cert_chain(keys.certificate, keys.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def which_run(pod: str, container: str, view: ContainerView, previous: bool) -> int:

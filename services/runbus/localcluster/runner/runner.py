@@ -10,7 +10,7 @@ from runbus.localcluster.recorder import Recorder
 from runbus.localcluster.rules.shapes import Pod
 from runbus.localcluster.runner.container import run_containers
 from runbus.localcluster.runner.context import RunnerContext
-from runbus.localcluster.runner.log_server import LogServer
+from runbus.localcluster.runner.log_server import LogServer, log_tls
 from runbus.localcluster.runner.node import NodeHeartbeat
 from runbus.localcluster.runner.worker import PodWorker
 
@@ -37,13 +37,16 @@ class Runner:
     async def run(self) -> None:
         """Serve logs, keep the node, run pods; ends by cancellation, with no process left."""
         context = self._context
-        logs = LogServer(self._find, self._token, context.now_s, lambda: self._client.is_cut_off)
+        keys = context.settings.log_keys
+        token = self._token if keys is None else None
+        logs = LogServer(self._find, token, context.now_s, lambda: self._client.is_cut_off)
         server = web.ServerRunner(
             web.Server(logs.handle, handler_cancellation=True, access_log=None),
             shutdown_timeout=_STOP_LIMIT_S,
         )
         await server.setup()
-        site = web.TCPSite(server, context.settings.address, 0)
+        tls = None if keys is None else log_tls(keys)
+        site = web.TCPSite(server, context.settings.address, 0, ssl_context=tls)
         await site.start()
         self._heartbeat = NodeHeartbeat(
             self._client, context.settings, _port(server), context.now_s

@@ -69,6 +69,10 @@ class Pages:
         self._snapshots.move_to_end(read.id)
         return self._page(read.id, int(read.start), limit, selector)
 
+    def forget(self) -> None:
+        """Drop every snapshot, as a compaction of etcd does: whoever reads on gets 410."""
+        self._snapshots.clear()
+
     def _page(self, number: int, start: int, limit: int, selector: Selector) -> Page:
         version, items = self._snapshots[number]
         end = len(items) if limit <= 0 else start + limit
