@@ -25,10 +25,10 @@ PAYLOAD_BYTES_MAX = 1024 * 1024
 
 
 class _Numbers:
-    """Unique names that are the same in every run of a seed."""
+    """Unique names, the same in every run of a seed. Each is one token of a subject."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name = name.replace(".", "-")
         self._count = 0
 
     def next(self) -> bytearray:
