@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +23,7 @@ from runbus.state_watcher.tracking import Tracked
 UNPACKED_MAX = 2000
 
 
-class _Rest(Struct, kw_only=True, gc=False, array_like=True):
+class _Rest(Struct, gc=False, array_like=True):
     """What is held of a run beside its newest event; the fields are `Tracked`'s."""
 
     pods: tuple[PodSeen, ...] = ()
@@ -37,7 +38,7 @@ class _Rest(Struct, kw_only=True, gc=False, array_like=True):
 
 
 class Packed(Struct, frozen=True, gc=False):
-    """A run in few bytes: its newest event in two parts (none: both empty), and the rest."""
+    """A run in few bytes: its newest event in two parts, and the rest. Empty: there is none."""
 
     own: bytes
     alike: bytes
@@ -46,30 +47,25 @@ class Packed(Struct, frozen=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Rest).decode
+_beside_pods = attrgetter(*_Rest.__struct_fields__[1:])
 
 
 def packed(tracked: Tracked) -> Packed:
     """Return a run in as few bytes as it takes."""
     record = tracked.newest.packed if tracked.newest is not None else _NO_RECORD
-    rest = _Rest(
-        pods=tuple(tracked.pods.values()),
-        launched_at=tracked.launched_at,
-        confirmed_at=tracked.confirmed_at,
-        absent_at=tracked.absent_at,
-        foreign_uid=tracked.foreign_uid,
-        abort_asked_at=tracked.abort_asked_at,
-        clean_up_asked=tracked.clean_up_asked,
-        evidence_asked=tracked.evidence_asked,
-        autoscaler=tracked.autoscaler,
-    )
-    return Packed(record.own, record.alike, _encode(rest))
+    rest = (tuple(tracked.pods.values()), *_beside_pods(tracked))
+    # Nothing, not even a pod: nearly every run between the events and the pods of a start.
+    return Packed(record.own, record.alike, _encode(_Rest(*rest)) if any(rest) else b"")
 
 
 def unpacked(data: Packed) -> Tracked:
     """Return the run that was packed, equal to what it was. Its event stays packed until asked."""
+    newest = HeldRecord(PackedRecord(data.own, data.alike)) if data.own else None
+    if not data.rest:
+        return Tracked(newest=newest)
     rest = _decode(data.rest)
     return Tracked(
-        newest=HeldRecord(PackedRecord(data.own, data.alike)) if data.own else None,
+        newest=newest,
         pods={pod.uid: pod for pod in rest.pods},
         launched_at=rest.launched_at,
         confirmed_at=rest.confirmed_at,

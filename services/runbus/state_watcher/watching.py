@@ -15,6 +15,7 @@ from typing import Protocol
 
 from runbus.reading.objects import (
     Pod,
+    PodList,
     UnreadableObjectError,
     decode_bookmark,
     decode_pod,
@@ -42,6 +43,8 @@ LINE_BYTES_MAX = 16 * 1024 * 1024
 # After a resume, what was missed arrives at once: what arrives within this is not "seen live".
 CATCH_UP_S = 1.0
 ANY_NAMESPACE = "*"  # a label's value for a watch over all: an empty one is as none
+
+_Page = tuple[datetime, PodList]
 
 
 class Sink(Protocol):
@@ -138,24 +141,43 @@ class PodWatch:
         return None
 
     async def _list(self) -> None:
-        pods = 0
         self._sink.on_list_begun(self.scope)
-        query: dict[str, str | int] = {"labelSelector": self._selector, "limit": PAGE_SIZE}
-        while True:
-            seen_at = self._clock.now()
-            try:
-                page = decode_pod_list(await self._kube.request("GET", self._path, query=query))
-            except UnreadableObjectError as error:
-                raise KubeUnavailableError(0, "Unreadable", f"list: {error}") from error
-            pods += len(page.items)
-            for pod in page.items:
-                self._sink.on_pod(pod, seen_at, False)
-            if not page.metadata.next_page:
-                break
-            query["continue"] = page.metadata.next_page
-        self._version = page.metadata.resource_version
+        try:
+            pods = await self._take_pages()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
         self._sink.on_list(self.scope)
         self._log.info("listed", pods=pods, version=self._version)
+
+    async def _take_pages(self) -> int:
+        """Take in page after page, each asked for while the one before it is read."""
+        pods = 0
+        async with asyncio.TaskGroup() as tasks:
+            asked: asyncio.Task[_Page] | None = tasks.create_task(self._page(""))
+            while asked is not None:
+                asked_at, page = await asked
+                asked = None
+                if page.metadata.next_page:
+                    asked = tasks.create_task(self._page(page.metadata.next_page))
+                    await asyncio.sleep(0)  # so that it is sent now
+                pods += len(page.items)
+                for pod in page.items:
+                    self._sink.on_pod(pod, asked_at, False)
+        self._version = page.metadata.resource_version
+        return pods
+
+    async def _page(self, token: str) -> _Page:
+        """Return when a page was asked for, and the page."""
+        query: dict[str, str | int] = {"labelSelector": self._selector, "limit": PAGE_SIZE}
+        if token:
+            query["continue"] = token
+        asked_at = self._clock.now()
+        try:
+            return asked_at, decode_pod_list(
+                await self._kube.request("GET", self._path, query=query)
+            )
+        except UnreadableObjectError as error:
+            raise KubeUnavailableError(0, "Unreadable", f"list: {error}") from error
 
     async def _watch(self) -> None:
         query: dict[str, str | int] = {
