@@ -179,6 +179,9 @@ def differences(title: str, recorded: JsonObject, answer: tuple[int, str, Any]) 
         return status_differences(title, without_version(expected), without_version(ours))
     if title == "node as kept":  # advice to kubelets on how long to keep secrets
         del expected["metadata"]["annotations"]
+    if title == "patch node status":  # the node controller taints it at a pace of its own
+        for each in (expected, ours):
+            each["spec"].pop("taints", None)
     return [] if title in SKIPPED_SHAPE else shape_differences(expected, ours)
 
 
