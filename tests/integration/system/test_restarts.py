@@ -92,3 +92,22 @@ async def test_stopped_in_order_it_drains_within_ten_seconds(system: System, ser
     assert await fates(system, expected) == expected
     await nothing_left(system, list(expected))
     await process.wait_ready(30)
+
+
+async def test_a_recorded_clock_goes_on_where_it_was_when_the_watcher_is_killed(
+    system: System,
+) -> None:
+    run_id = await system.submit("clock", command=sleeping(100), state_thresholds={"running": "4s"})
+    running = await system.until(run_id, RunState.RUNNING)
+    watcher = system.stack.services["state-watcher"]
+    watcher.kill()
+    await watcher.wait()
+    await watcher.start()
+
+    final = await system.over(run_id)
+
+    assert final.state is RunState.ABORTED
+    assert final.abort is not None
+    assert final.abort.since == running.since
+    assert final.abort.by == "threshold"
+    await watcher.wait_ready(30)
