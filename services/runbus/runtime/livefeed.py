@@ -101,7 +101,9 @@ class LiveFeed:
             self._log.error("unreadable event", sequence=sequence, error=str(error))
             if self._on_unreadable is not None:
                 project, run_id = _run_of(message.subject)
-                self._on_unreadable(project, run_id)
+                # No run has such a name: nothing waits for it, and nobody could look it up.
+                if subjects.is_project(project) and subjects.is_run_id(run_id):
+                    self._on_unreadable(project, run_id)
         except Exception as error:  # noqa: BLE001 - a message loop's one: one event must not stop all
             self._log.exception("event not taken", sequence=sequence, error=type(error).__name__)
 

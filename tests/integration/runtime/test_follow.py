@@ -12,7 +12,7 @@ from runbus.runtime.runlog import RunRecord
 from runbus.sdk.errors import BusError
 from runbus.sdk.follow import IN_FLIGHT_MAX, Follower, follow
 from support.buses import TestBus
-from support.runs import a_status
+from support.runs import PROJECT, RUN_ID, a_status
 
 FILTERS = [subjects.events_of_project()]
 
@@ -153,3 +153,18 @@ async def test_a_feed_begins_with_the_newest_event_of_each_run(on: TestBus) -> N
         feeding.cancel()
 
     assert seen[-1].event_type == "admitted"
+
+
+async def test_of_what_cannot_be_read_a_feed_tells_only_what_can_be_a_run(on: TestBus) -> None:
+    told: list[tuple[str, str]] = []
+    await on.bus.publish(f"runbus.v1.run.{PROJECT}.NoRun.00.accepted", b"{")
+    await on.bus.publish(f"runbus.v1.run.{PROJECT}.{RUN_ID}.00.accepted", b"{")
+    async with asyncio.TaskGroup() as tasks:
+        feed = LiveFeed(on.bus, None, on.log, on_unreadable=lambda *run: told.append(run))
+        feeding = tasks.create_task(feed.run(lambda _record: None))
+        async with asyncio.timeout(10):
+            while not told:
+                await on.bus.ping()
+        feeding.cancel()
+
+    assert told == [(PROJECT, RUN_ID)]
