@@ -92,6 +92,7 @@ def _is_pure(path: Path) -> bool:
         inside[-1] in ("decide.py", "model.py")
         or inside[0] in ("settings", "reading")
         or inside[:2] == ("pod_launcher", "manifest")
+        or inside[:2] == ("runtime", "token_bucket.py")
         or inside[:2] in (("localcluster", "rules"), ("localcluster", "store"))
     )
 

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from runbus.runtime.config import KubeConfig
 from runbus.runtime.kube import Kube, connect
+from runbus.runtime.metrics import Metrics
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -82,10 +83,18 @@ def a_kubeconfig(folder: Path, url: str, user: Mapping[str, Any] | None = None) 
 
 @asynccontextmanager
 async def connected(
-    folder: Path, url: str, user: Mapping[str, Any] | None = None
+    folder: Path,
+    url: str,
+    user: Mapping[str, Any] | None = None,
+    *,
+    qps: float = 0.0,
+    burst: int = 0,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Kube]:
     """Connect as a service does, for the length of a block."""
-    kube = await connect(KubeConfig(kubeconfig=str(a_kubeconfig(folder, url, user))))
+    path = a_kubeconfig(folder, url, user)
+    config = KubeConfig(kubeconfig=str(path), kube_qps=qps, kube_burst=burst)
+    kube = await connect(config, metrics)
     try:
         yield kube
     finally:

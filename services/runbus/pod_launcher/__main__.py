@@ -5,7 +5,8 @@ from __future__ import annotations
 from runbus.contracts.streams import LAUNCH_CONSUMER
 from runbus.contracts.transitions import Publisher
 from runbus.pod_launcher.config import LauncherConfig
-from runbus.pod_launcher.handler import Handler
+from runbus.pod_launcher.handler import CREATE_DEADLINE_S, Handler
+from runbus.runtime.kube import PATIENCE_SHARE
 from runbus.runtime.service import Service, main
 
 
@@ -16,11 +17,22 @@ async def run(service: Service[LauncherConfig]) -> None:
         handler = Handler(
             service.run_log, cluster, service.clock, service.log, service.config.namespaces
         )
-        inbox = service.inbox(LAUNCH_CONSUMER, in_hand_max=service.config.in_hand_max)
+        inbox = service.inbox(LAUNCH_CONSUMER, in_hand_max=in_hand_max(service.config))
         service.health.complete()
         await inbox.run(handler.handle, service.stopping)
     finally:
         await cluster.close()
+
+
+def in_hand_max(config: LauncherConfig) -> int:
+    """Return how many runs to hold: no more than the rate lets through before they are put off.
+
+    The others wait on the bus, in order.
+    """
+    if not config.kube_qps:
+        return config.in_hand_max
+    in_time = int(config.kube_qps * CREATE_DEADLINE_S * PATIENCE_SHARE)
+    return max(1, min(config.in_hand_max, in_time))
 
 
 if __name__ == "__main__":

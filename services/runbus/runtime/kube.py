@@ -24,12 +24,15 @@ from runbus.runtime.config import KubeConfig
 from runbus.runtime.kube_credentials import Credentials, CredentialsError, credentials_of
 from runbus.runtime.kube_library import kube_library
 from runbus.runtime.metrics import Metrics
+from runbus.runtime.token_bucket import TokenBucket, burst_of
 from runbus.runtime.tracing import Span, Tracing
 
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 # A watch that says nothing for longer than this is dead: bookmarks come once a minute at least.
 WATCH_SILENCE_S = 90.0
+# Of a request's time, what may go by before the client's own rate lets it through.
+PATIENCE_SHARE = 0.5
 CONNECTIONS_MAX = 64
 ERROR_BODY_BYTES_MAX = 4096
 READ_BYTES = 2 * 1024 * 1024  # a watch event is one line, and may be long
@@ -95,12 +98,14 @@ class Kube:
         session: aiohttp.ClientSession | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
+        bucket: TokenBucket | None = None,
     ) -> None:
         self._configuration = configuration
         self._connections = connections
         self._monotonic = monotonic
         self._metrics = metrics or Metrics()
         self._tracing = tracing or Tracing()
+        self._bucket = bucket
         self._session: aiohttp.ClientSession = session or connections.pool_manager
         self._proxy = configuration.proxy or _proxy_for(self.url)
         self._credentials = credentials or Credentials(configuration)
@@ -122,15 +127,19 @@ class Kube:
         """Carry out one request and return the answer's body.
 
         Nothing is sent once the time is over, not even by a process that stood still meanwhile.
+        What it waits for the client's own rate is part of the time.
 
         Raises:
             KubeError: one of the classes above.
 
         """
         data = msgspec.json.encode(body) if body is not None else None
+        send_by = self._monotonic() + timeout_s
+        if self._bucket is not None:
+            await self._take_turn(self._bucket, f"{method} {path}", timeout_s * PATIENCE_SHARE)
         with self._tracing.requesting(method, self.url, path) as span:
             try:
-                return await self._request(method, path, query, data, timeout_s, span)
+                return await self._request(method, path, query, data, send_by, span)
             except KubeError as error:
                 span.failed(str(error.status or error.reason), error.message)
                 raise
@@ -141,15 +150,16 @@ class Kube:
         path: str,
         query: Mapping[str, str | int] | None,
         data: bytes | None,
-        timeout_s: float,
+        send_by: float,
         span: Span,
     ) -> bytes:
         started = self._monotonic()
+        left_s = max(send_by - started, 0.0)
         code = 0
         try:
             async with (
-                asyncio.timeout(timeout_s),
-                await self._open(method, path, query, data, started + timeout_s) as response,
+                asyncio.timeout(left_s),
+                await self._open(method, path, query, data, send_by) as response,
             ):
                 content = await response.read()
                 code = response.status
@@ -158,7 +168,7 @@ class Kube:
                     raise error_of(response.status, content, response.headers)
                 return content
         except TimeoutError as error:
-            text = f"{method} {path}: no answer within {timeout_s:g} s"
+            text = f"{method} {path}: no answer within {left_s:g} s"
             raise KubeUnavailableError(0, "Timeout", text) from error
         except CredentialsError as error:
             raise KubeUnavailableError(0, "Credentials", f"{method} {path}: {error}") from error
@@ -180,8 +190,10 @@ class Kube:
             KubeUnavailableError: when the connection breaks or falls silent.
 
         """
+        timeout_s = CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
+        if self._bucket is not None:
+            await self._take_turn(self._bucket, f"watch {path}", timeout_s * PATIENCE_SHARE)
         try:
-            timeout_s = CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
             async with asyncio.timeout(timeout_s):
                 send_by = self._monotonic() + timeout_s
                 response = await self._open("GET", path, query, None, send_by)
@@ -198,6 +210,20 @@ class Kube:
         except (aiohttp.ClientError, OSError) as error:
             text = f"watch {path}: {type(error).__name__}: {error}"
             raise KubeUnavailableError(0, "Unreachable", text) from error
+
+    async def _take_turn(self, bucket: TokenBucket, what: str, patience_s: float) -> None:
+        """Wait until the client's own rate lets a request through.
+
+        Once for each request: not for its second try with new credentials, nor for what a watch
+        brings.
+        """
+        wait_s = bucket.take(self._monotonic(), patience_s)
+        self._metrics.kube_rate_limiter_s.observe(min(wait_s, patience_s))
+        if wait_s > patience_s:
+            text = f"{what}: not sent, kube_qps and kube_burst let it through in {wait_s:.3g} s"
+            raise KubeUnavailableError(0, "ClientRateLimit", text, retry_after_s=wait_s)
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
 
     async def _open(
         self,
@@ -287,7 +313,22 @@ async def connect(
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
     connections = library.RESTClientObject(configuration)
     session = _session_of(connections)
-    return Kube(configuration, connections, metrics, credentials, session, tracing=tracing)
+    return Kube(
+        configuration,
+        connections,
+        metrics,
+        credentials,
+        session,
+        tracing=tracing,
+        bucket=_bucket_of(config),
+    )
+
+
+def _bucket_of(config: KubeConfig) -> TokenBucket | None:
+    if not config.kube_qps:
+        return None
+    burst = burst_of(config.kube_qps, config.kube_burst)
+    return TokenBucket(config.kube_qps, burst, time.monotonic())
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

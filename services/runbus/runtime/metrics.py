@@ -73,6 +73,11 @@ class Metrics:
         self.kube_request_s = self._histogram(
             "kube_request_duration_seconds", "Of a request", _SHORT_S, "method"
         )
+        self.kube_rate_limiter_s = self._histogram(
+            "kube_rate_limiter_duration_seconds",
+            "That a request waited for kube_qps and kube_burst; none where there is no limit",
+            _SHORT_S,
+        )
         self.watch_events = self._counter("watch_events", "Watch events by type", "type")
         self.watch_ends = self._counter("watch_ends", "Watches that ended, by cause", "cause")
         self.watch_heard_at_s = self._gauge(

@@ -33,3 +33,15 @@ def test_every_problem_is_named_at_once() -> None:
 
     assert "RUNBUS_HEALTH_PORT='99999'" in str(caught.value)
     assert "RUNBUS_DRAIN_S='soon'" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "many"])
+def test_a_rate_that_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="RUNBUS_KUBE_QPS"):
+        load(KubeConfig, {"RUNBUS_KUBE_QPS": text})
+
+
+def test_a_rate_is_requests_a_second_and_requests_at_once() -> None:
+    config = load(KubeConfig, {"RUNBUS_KUBE_QPS": "12.5", "RUNBUS_KUBE_BURST": "30"})
+    assert (config.kube_qps, config.kube_burst) == (12.5, 30)
+    assert load(KubeConfig, {}).kube_qps == 0, "no limit of our own: the server has its own"
