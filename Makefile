@@ -155,7 +155,7 @@ kube: $(VENV)/.stamp-uv  ## a Kubernetes control plane for the tests, built in 5
 BENCH      ?=
 BENCH_ARGS ?=
 
-bench: setup  ## figures against their goals, as a table and in .bench/results.json, in 15 minutes
+bench: setup  ## figures against their goals, as a table and in .bench/results.json, in 20 minutes
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH) $(BENCH_ARGS)
 
 SEED  ?=

@@ -7,16 +7,13 @@ continuous integration the same examples are tried every time, so that a red bui
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support.control_plane.plane import ControlPlane
-
-BUILD = Path(__file__).parent / "support" / "control_plane" / "build.sh"
+from support.control_plane.plane import ControlPlane, NotBuiltError, binaries
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)
@@ -29,13 +26,12 @@ def kube_binaries() -> Path:
 
     Continuous integration builds them first, so there a test that finds none fails.
     """
-    found = subprocess.run([BUILD, "--where"], capture_output=True, text=True, check=False)
-    if found.returncode == 0:
-        return Path(found.stdout.strip())
-    why = found.stderr.strip() or "there is no Kubernetes control plane here: `make kube` builds it"
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+    try:
+        return binaries()
+    except NotBuiltError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import uvloop
 
 from bench.benchmarks import BENCHMARKS
 from bench.conditions import conditions
-from bench.figures import Goals, Report, judge, read_goals
+from bench.figures import Goals, NotHereError, Report, judge, read_goals
 from bench.settings import Scale, Setting
 from bench.table import heading, summary, table
 
@@ -57,6 +57,8 @@ def run_one(name: str, scale: Scale, goals: Goals) -> Report:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 outcome = runner.run(BENCHMARKS[name](setting))
+        except NotHereError as error:
+            return Report(name=name, took_s=time.monotonic() - started, skipped=str(error))
         except Exception as error:  # noqa: BLE001 - the others still have to be measured
             traceback.print_exception(error)
             return Report(name=name, took_s=time.monotonic() - started, failure=_first(error))

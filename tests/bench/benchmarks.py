@@ -8,6 +8,7 @@ from typing import Any
 from bench import (
     deadlines,
     failover,
+    launching,
     live,
     publishing,
     quiet,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Coroutine[Any, Any, Outcome]]] = {
     "sweeping": sweeping.run,
     "submitting": submitting.run,
     "throughput": throughput.run,
+    "launching": launching.run,
     "deadlines": deadlines.run,
     "quiet": quiet.run,
     "failover": failover.run,

@@ -18,6 +18,10 @@ from msgspec import Struct
 GOALS_FILE = Path(__file__).with_name("goals.toml")
 
 
+class NotHereError(Exception):
+    """What a benchmark needs is not on this machine; the message says what brings it."""
+
+
 class Figure(Struct, frozen=True, kw_only=True):
     """One measured value. `low` and `high` are the extremes of its repeats."""
 
@@ -59,13 +63,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """One benchmark of a run. `failure`: why there are no figures."""
+    """One benchmark of a run. `failure`, `skipped`: why there are no figures."""
 
     name: str
     took_s: float
     conditions: Mapping[str, str] = {}
     figures: tuple[Judged, ...] = ()
     failure: str | None = None
+    skipped: str | None = None
 
 
 Goals = dict[str, dict[str, Goal]]

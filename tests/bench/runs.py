@@ -25,6 +25,7 @@ from runbus.sdk.follow import follow
 
 PLAN = "bench.runbus.dev/plan"
 TIMEOUT_S = 180.0
+PUBLISHING = 64
 COUNT_POLL_S = 0.1
 ABORTED = EventType.ABORTED.value
 COMPLETED = EventType.COMPLETED.value
@@ -106,6 +107,21 @@ async def submitted(world: World, document: Mapping[str, Any]) -> str:
     reply = await world.client.submit(document)
     assert reply.accepted, reply.violations
     return reply.run_id
+
+
+async def submit_at_once(world: World, document: Mapping[str, Any], count: int) -> None:
+    """Send so many submit commands of one document, as fast as the bus takes them."""
+    bus = world.client.bus
+    body, subject = msgspec.json.encode(document), subjects.submit(PROJECT)
+    left = iter(range(count))
+
+    async def work() -> None:
+        for _ in left:
+            await bus.publish(subject, body)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(PUBLISHING):
+            tasks.create_task(work())
 
 
 SEEN_TIMEOUT_S = 30.0

@@ -19,6 +19,8 @@ def table(report: Report) -> str:
     lines = [title, "=" * len(title), *_told(report.conditions)]
     if report.failure is not None:
         return "\n".join([*lines, f"FAILED: {report.failure}", ""])
+    if report.skipped is not None:
+        return "\n".join([*lines, f"SKIPPED: {report.skipped}", ""])
     rows = [HEADER, *(_row(each) for each in report.figures)]
     return "\n".join([*lines, *_aligned(rows), ""])
 
@@ -38,9 +40,10 @@ def summary(reports: Iterable[Report]) -> str:
         if each.ok is False
     ]
     failed = [f"  {each.name}: {each.failure}" for each in found if each.failure is not None]
+    skipped = [f"  {each.name}: {each.skipped}" for each in found if each.skipped is not None]
     held = sum(1 for report in found for each in report.figures if each.ok)
-    lines = [FOOTNOTE, "", f"{held} goals met, {len(missed)} MISSED, {len(failed)} FAILED"]
-    return "\n".join([*lines, *missed, *failed, ""])
+    told = f"{held} goals met, {len(missed)} MISSED, {len(failed)} FAILED, {len(skipped)} skipped"
+    return "\n".join([FOOTNOTE, "", told, *missed, *failed, *skipped, ""])
 
 
 def _told(conditions: Mapping[str, str]) -> list[str]:

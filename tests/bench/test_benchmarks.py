@@ -23,19 +23,38 @@ NOT_AT_THIS_SIZE = {
     "submitting": {"request_local_p50", "command_local_p50", "bare_local_p50"},
     "throughput": {"pods_local"},
 }
+ON_A_CONTROL_PLANE = {"launching"}
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_a_benchmark_runs_and_gives_the_figures_that_have_goals(name: str) -> None:
+def test_a_benchmark_runs_and_gives_the_figures_that_have_goals(
+    name: str, request: pytest.FixtureRequest
+) -> None:
     goals = read_goals()
+    if name in ON_A_CONTROL_PLANE:
+        request.getfixturevalue("kube_binaries")
 
     report = run_one(name, Scale.SMOKE, goals)
 
-    assert report.failure is None
+    assert (report.failure, report.skipped) == (None, None)
     given = {each.figure.key for each in report.figures}
     assert len(given) == len(report.figures), "a figure's key is its own"
     assert goals[name].keys() - given - NOT_AT_THIS_SIZE.get(name, set()) == set()
+
+
+def test_a_benchmark_without_its_control_plane_says_what_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    report = run_one("launching", Scale.SMOKE, read_goals())
+
+    assert report.skipped is not None
+    assert "`make kube` builds it" in report.skipped
+    assert f"SKIPPED: {report.skipped}" in table(report)
+    assert f"launching: {report.skipped}" in summary([report])
 
 
 def test_every_goal_belongs_to_a_benchmark() -> None:

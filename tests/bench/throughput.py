@@ -7,23 +7,17 @@ local cluster each is a process.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Iterator
 
-import msgspec
 from msgspec import Struct
 
 from bench.figures import Figure, Outcome, of_repeats
-from bench.runs import COMPLETED, Story, job, seeing, telling
+from bench.runs import COMPLETED, Story, job, seeing, submit_at_once, telling
 from bench.settings import Scale, Setting
 from bench.submitting import KEYS
-from bench.synthetic import PROJECT
 from bench.world import ABOUT, ClusterKind, World, running_world, until_at_rest
-from runbus.contracts import subjects
 
 PLAN = {"bound": 0.001, "running": 0.002, "succeeded": 0.05}
-PUBLISHING = 64
 SHORT = {"stand-in": "cluster", "local cluster": "cluster"}
 
 
@@ -61,7 +55,7 @@ async def _burst(world: World, count: int) -> Measured:
         known = set(await seen.moments())
         meter = world.meter()
         started_at = time.time()
-        await _submit(world, count)
+        await submit_at_once(world, job(PLAN), count)
         await story.until_count(count, COMPLETED)
         used = meter.used_s()
         moments = await seen.moments()
@@ -78,21 +72,6 @@ async def _burst(world: World, count: int) -> Measured:
 
 def _events(story: Story) -> int:
     return sum(len(found) for found in story.stored.values())
-
-
-async def _submit(world: World, count: int) -> None:
-    """Send so many submit commands."""
-    bus = world.client.bus
-    body, subject = msgspec.json.encode(job(PLAN)), subjects.submit(PROJECT)
-    left: Iterator[int] = iter(range(count))
-
-    async def work() -> None:
-        for _ in left:
-            await bus.publish(subject, body)
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(PUBLISHING):
-            tasks.create_task(work())
 
 
 def _figures(kind: ClusterKind, found: list[Measured]) -> list[Figure]:

@@ -35,8 +35,24 @@ JSON_TYPE = "application/json"
 JsonObject = dict[str, Any]
 
 
+BUILD = Path(__file__).with_name("build.sh")
+
+
+class NotBuiltError(Exception):
+    """There is no control plane on this machine; the message says what builds it."""
+
+
 class ControlPlaneError(Exception):
     """A program ended, or was not ready in time; with the end of its log."""
+
+
+def binaries() -> Path:
+    """Return the folder of etcd, kube-apiserver and the rest; raises NotBuiltError."""
+    found = subprocess.run([BUILD, "--where"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        missing = "there is no Kubernetes control plane here: `make kube` builds it"
+        raise NotBuiltError(found.stderr.strip() or missing)
+    return Path(found.stdout.strip())
 
 
 class ControlPlane:
@@ -70,6 +86,11 @@ class ControlPlane:
         self._starter = ThreadPoolExecutor(max_workers=1)
         self._tls = ssl.create_default_context(cafile=self.keys.path("ca.crt"))
         (folder / "logs").mkdir()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that run, by the name of the program."""
+        return {name: each.pid for name, each in self._running.items()}
 
     @property
     def url(self) -> str:
