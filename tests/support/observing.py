@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from prometheus_client import Metric
 
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yaml"
@@ -79,3 +80,12 @@ def promtool() -> str | None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = cache / "runbus" / "prometheus" / "usr" / "bin" / "promtool"
     return str(kept) if kept.exists() else shutil.which("promtool")
+
+
+def total(family: Metric, **labels: str) -> float:
+    """Return the sum of a counter's samples that have some labels."""
+    return sum(
+        sample.value
+        for sample in family.samples
+        if sample.name.endswith("_total") and labels.items() <= sample.labels.items()
+    )

@@ -12,12 +12,15 @@ from typing import Any
 import aiohttp
 import msgspec
 from msgspec import Struct
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from runbus.cli.stack.service import SERVICES
 from runbus.cli.stack.stack import Stack
 from runbus.contracts.replies import SubmitReply
 from runbus.contracts.states import RunState
 from runbus.contracts.status import RunStatus
+from runbus.contracts.transitions import Publisher
 from runbus.sdk.client import Client, connect
 
 PROJECT = "nlp"
@@ -92,6 +95,16 @@ class System(Struct):
     async def no_faults(self) -> None:
         """Disarm all faults."""
         await self.kube("DELETE", "/localcluster/v1/faults")
+
+
+async def scraped(system: System, service: Publisher) -> dict[str, Metric]:
+    """Return the metrics of a service as they are now, by name."""
+    url = f"{system.stack.services[service.value].health_url}/metrics"
+    async with system.http.get(url) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        text = await answer.text()
+    return {family.name: family for family in text_string_to_metric_families(text)}
 
 
 def a_job(name: str, **settings: Any) -> dict[str, Any]:

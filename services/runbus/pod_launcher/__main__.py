@@ -5,9 +5,11 @@ from __future__ import annotations
 from runbus.contracts.streams import LAUNCH_CONSUMER
 from runbus.contracts.transitions import Publisher
 from runbus.pod_launcher.config import LauncherConfig
-from runbus.pod_launcher.handler import CREATE_DEADLINE_S, Handler
-from runbus.runtime.kube import PATIENCE_SHARE
+from runbus.pod_launcher.handler import Handler
 from runbus.runtime.service import Service, main
+
+# What of the rate is held. Well below what a create waits for its turn: half of its 10 s.
+HELD_S = 2.0
 
 
 async def run(service: Service[LauncherConfig]) -> None:
@@ -25,14 +27,13 @@ async def run(service: Service[LauncherConfig]) -> None:
 
 
 def in_hand_max(config: LauncherConfig) -> int:
-    """Return how many runs to hold: no more than the rate lets through before they are put off.
+    """Return how many runs to hold: no more than the rate lets through soon.
 
-    The others wait on the bus, in order.
+    The others wait on the bus, in order, and none is created by what it was long before.
     """
     if not config.kube_qps:
         return config.in_hand_max
-    in_time = int(config.kube_qps * CREATE_DEADLINE_S * PATIENCE_SHARE)
-    return max(1, min(config.in_hand_max, in_time))
+    return max(1, min(config.in_hand_max, int(config.kube_qps * HELD_S)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ the process with exit code 1; the platform starts it again.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -53,6 +54,8 @@ CANCEL_AGAIN_S = 0.2
 PING_EVERY_S = 2.0
 SILENT_READY_S = 5.0
 SILENT_FATAL_S = 60.0
+# Objects more than there were, and then collections of each generation before one of the next.
+COLLECT_AFTER = (10_000, 10, 10)
 
 
 class Service(Struct, Generic[T]):
@@ -253,6 +256,7 @@ async def _serve(
         metrics=metrics,
         tracing=traces,
     )
+    _collect_less()
     async with health.serve(config.health_host, config.health_port) as port:
         if config.health_file:
             await asyncio.to_thread(_write_address, config, port)
@@ -261,6 +265,17 @@ async def _serve(
             return await live(service, run)
         finally:
             await traces.close()
+
+
+def _collect_less() -> None:
+    """Look for cycles less often, and never again among what the start has made.
+
+    With Python's own settings that took 5 to 12 % of a service's CPU under load, in pauses of up
+    to 40 ms: a deadline must not wait that long.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def live(service: Service[T], run: Callable[[Service[T]], Awaitable[None]]) -> int:

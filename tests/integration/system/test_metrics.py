@@ -9,31 +9,12 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from runbus.contracts.transitions import Publisher
-from support.observing import Described, alerts, described
-from support.system import PROJECT, System
+from support.observing import Described, alerts, described, total
+from support.system import PROJECT, System, scraped
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
-
-
-async def scraped(system: System, service: Publisher) -> dict[str, Metric]:
-    url = f"{system.stack.services[service.value].health_url}/metrics"
-    async with system.http.get(url) as answer:
-        assert answer.status == 200
-        assert answer.content_type == "text/plain"
-        text = await answer.text()
-    return {family.name: family for family in text_string_to_metric_families(text)}
-
-
-def total(family: Metric, **labels: str) -> float:
-    """Return the sum of a counter's samples that have some labels."""
-    return sum(
-        sample.value
-        for sample in family.samples
-        if sample.name.endswith("_total") and labels.items() <= sample.labels.items()
-    )
 
 
 async def test_a_run_leaves_its_traces_in_the_metrics_of_all_services(system: System) -> None:
