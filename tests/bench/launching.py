@@ -10,7 +10,8 @@ API server may ask for: who keeps up with it is not the limit.
 
 There is no node, and nobody who schedules: pods stay Pending, which is all that the watcher needs
 to store a state, and nobody else uses the cores. Between the turns every pod goes, and every run
-ends.
+ends. A service computes on one core at most: what the busiest could do there is told, too, which is
+where the pipeline would stand if nobody had to share.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from bench.runs import job, submit_at_once
 from bench.settings import Setting
 from bench.synthetic import PROJECT, run_id
 from bench.world import ABOUT, ClusterKind, World, running_world, until_at_rest
+from runbus.cli.stack.service import SERVICES
 from runbus.contracts import codec, subjects
 from runbus.contracts.events import RunAdmitted
 from runbus.contracts.identity import shard_of
@@ -44,6 +46,7 @@ CONCURRENCIES = (16, 32, 64, 128)
 LIMIT_QPS = 200.0
 COUNT_POLL_S = 0.05
 TIMEOUT_S = 300.0
+CPU_TICK_S = 0.01  # less cannot be read
 OPEN, CLOSED = b"{}\n", b"limits: {concurrent_runs: 0}\n"
 AUTHOR = "bench"
 TITLES = {
@@ -180,11 +183,14 @@ class _Bench:
         """Let runs go that stand in the queue."""
         await self._limit(CLOSED)
         await submit_at_once(self._world, job({}), pods)
+        await self._until_at_rest()
         return await self._turn(PROJECT, pods, lambda: self._limit(OPEN))
 
     async def _turn(self, namespace: str, pods: int, work: Callable[[], Awaitable[None]]) -> Turn:
-        """Measure from the start of some work to so many pods; then have all of them gone."""
-        await self._until_at_rest()
+        """Measure from the start of some work to so many pods; then have all of them gone.
+
+        Nothing is under way before, and nothing after.
+        """
         meter, started = self._world.meter(), time.monotonic()
         async with asyncio.timeout(TIMEOUT_S):
             await work()
@@ -209,7 +215,8 @@ class _Bench:
     async def _clear(self, namespace: str) -> None:
         body = msgspec.json.encode({"gracePeriodSeconds": 0})
         await self._ask("DELETE", f"/api/v1/namespaces/{namespace}/pods", body)
-        await self._until_at_rest()
+        if namespace == PROJECT:
+            await self._until_at_rest()
         left = await self._count(namespace)
         assert left == 0, f"{left} pods are left in {namespace}, or were created again"
 
@@ -267,8 +274,15 @@ def _figures(turns: Turns) -> Iterator[Figure]:
     reachable = [bare.cpu_ms / whole.cpu_ms for bare, whole in pairs]
     title = "whole over bare, as far as CPU allows where all share it"
     yield of_repeats("ratio_by_cpu", title, reachable, "times")
+    title = "what the busiest service could do on a core of its own"
+    yield of_repeats("core_each", title, [_on_own_core(each) for each in turns["whole"]], "pods/s")
     for key in ("bare", "whole", "queued"):
         yield from _cpu_figures(key, turns[key])
+
+
+def _on_own_core(turn: Turn) -> float:
+    """Return the pods a second of the service that needs most CPU for one."""
+    return turn.pods / max(CPU_TICK_S, *(turn.cpu_s[name] for name in SERVICES))
 
 
 def _cpu_figures(key: str, turns: Sequence[Turn]) -> Iterator[Figure]:
