@@ -20,7 +20,8 @@ from runbus.state_watcher.model import PodSeen
 from runbus.state_watcher.packing import HeldRecord, PackedRecord
 from runbus.state_watcher.tracking import Tracked
 
-UNPACKED_MAX = 2000
+# So few that what is packed next is still in the processor's cache.
+UNPACKED_MAX = 32
 
 
 class _Rest(Struct, gc=False, array_like=True):
