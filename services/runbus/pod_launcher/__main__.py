@@ -31,7 +31,7 @@ def in_hand_max(config: LauncherConfig) -> int:
 
     The others wait on the bus, in order, and none is created by what it was long before.
     """
-    if not config.kube_qps:
+    if config.kube_qps <= 0:
         return config.in_hand_max
     return max(1, min(config.in_hand_max, int(config.kube_qps * HELD_S)))
 

@@ -44,10 +44,14 @@ class KubeConfig(ServiceConfig, frozen=True, kw_only=True):
     kubeconfig: Annotated[str, Meta(description="path; empty: $KUBECONFIG or in-cluster")] = ""
     kube_context: Annotated[str, Meta(description="context of the kubeconfig")] = ""
     kube_qps: Annotated[
-        float, Meta(description="requests a second to the API server; 0: no limit", ge=0, le=1e6)
+        float,
+        Meta(description="requests a second to the API server; 0 or -1: no limit", ge=-1, le=1e6),
     ] = 0.0
     kube_burst: Annotated[
-        int, Meta(description="requests at once, for kube_qps; 0: twice kube_qps", ge=0, le=10**6)
+        int,
+        Meta(
+            description="requests at once, for kube_qps; 0 or -1: twice kube_qps", ge=-1, le=10**6
+        ),
     ] = 0
     namespaces: Annotated[
         tuple[str, ...], Meta(description="watch only these; empty: the whole cluster")

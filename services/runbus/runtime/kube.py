@@ -215,7 +215,7 @@ class Kube:
         """Wait until the client's own rate lets a request through.
 
         Once for each request: not for its second try with new credentials, nor for what a watch
-        brings.
+        brings (ADR 28).
         """
         wait_s = bucket.take(self._monotonic(), patience_s)
         self._metrics.kube_rate_limiter_s.observe(min(wait_s, patience_s))
@@ -325,7 +325,7 @@ async def connect(
 
 
 def _bucket_of(config: KubeConfig) -> TokenBucket | None:
-    if not config.kube_qps:
+    if config.kube_qps <= 0:
         return None
     burst = burst_of(config.kube_qps, config.kube_burst)
     return TokenBucket(config.kube_qps, burst, time.monotonic())

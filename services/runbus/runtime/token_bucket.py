@@ -1,7 +1,8 @@
 """PURE: how many requests a second may go out, by a token bucket.
 
-`qps` and `burst` mean what they mean in client-go. Time comes in as an argument, in seconds of any
-clock that never goes back. It must not know what is requested, nor how anybody waits.
+`qps` and `burst` mean what they mean in client-go (ADR 28). Time comes in as an argument, in
+seconds of any clock that never goes back. It must not know what is asked for, nor how anybody
+waits.
 """
 
 from __future__ import annotations
@@ -31,5 +32,5 @@ class TokenBucket:
 
 
 def burst_of(qps: float, burst: int) -> int:
-    """Return how many requests may go out at once; without a word, twice what a second brings."""
-    return burst or max(1, round(2 * qps))
+    """Return how many requests may go out at once; where nobody says, twice a second's."""
+    return burst if burst > 0 else max(1, round(2 * qps))

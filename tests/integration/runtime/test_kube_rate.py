@@ -50,11 +50,12 @@ async def test_requests_go_out_at_the_rate_and_what_they_waited_is_told(tmp_path
     assert waited(metrics, "sum") == pytest.approx(sum(range(1, 7)) / QPS, rel=0.5)
 
 
-async def test_without_a_rate_nothing_waits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("none", [0.0, -1.0])
+async def test_without_a_rate_nothing_waits(tmp_path: Path, none: float) -> None:
     metrics = Metrics()
     async with (
         running_kube_server(answer) as server,
-        connected(tmp_path, server.url, metrics=metrics) as kube,
+        connected(tmp_path, server.url, qps=none, metrics=metrics) as kube,
     ):
         await kube.request("GET", "/")
 

@@ -10,7 +10,7 @@ from runbus.pod_launcher.config import LauncherConfig
 
 @pytest.mark.parametrize(
     ("qps", "held"),
-    [(0.0, 64), (1000.0, 64), (5.0, 10), (0.01, 1)],
+    [(0.0, 64), (-1.0, 64), (1000.0, 64), (5.0, 10), (0.01, 1)],
 )
 def test_no_more_runs_are_held_than_the_rate_lets_through_in_time(qps: float, held: int) -> None:
     assert in_hand_max(LauncherConfig(kube_qps=qps, in_hand_max=64)) == held

@@ -36,7 +36,9 @@ def test_who_would_wait_too_long_takes_nothing_and_learns_how_long() -> None:
     assert bucket.take(1.0, 2.0) == pytest.approx(2)
 
 
-@pytest.mark.parametrize(("qps", "burst", "found"), [(50, 0, 100), (50, 7, 7), (0.2, 0, 1)])
+@pytest.mark.parametrize(
+    ("qps", "burst", "found"), [(50, 0, 100), (50, -1, 100), (50, 7, 7), (0.2, 0, 1)]
+)
 def test_a_burst_that_nobody_named_is_twice_the_rate(qps: float, burst: int, found: int) -> None:
     assert burst_of(qps, burst) == found
 
