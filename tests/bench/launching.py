@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -36,6 +34,7 @@ from runbus.contracts.events import RunAdmitted
 from runbus.contracts.identity import shard_of
 from runbus.contracts.states import EventType
 from runbus.contracts.streams import EVENTS
+from runbus.contracts.transitions import Publisher
 from runbus.pod_launcher.manifest import render
 from runbus.runtime.token_bucket import TokenBucket
 from runbus.sdk.defaults import newest_defaults, store_defaults
@@ -50,6 +49,8 @@ TIMEOUT_S = 300.0
 CPU_TICK_S = 0.01  # less cannot be read
 OPEN, CLOSED = b"{}\n", b"limits: {concurrent_runs: 0}\n"
 AUTHOR = "bench"
+LAUNCHER = Publisher.POD_LAUNCHER.value
+STOP_S = 12.0
 TITLES = {
     "bare": "bare client",
     "whole": "whole pipeline",
@@ -84,38 +85,23 @@ async def run(setting: Setting) -> Outcome:
     """Take turns at full speed, and at a limited one."""
     pods = setting.pick(full=2000, quick=1000, smoke=10)
     repeats = setting.pick(full=5, quick=2, smoke=1)
-    async with _benched(setting, "free") as bench:
-        await bench.find_concurrency(max(pods // 4, 1))
+    kind = ClusterKind.CONTROL_PLANE
+    environment = {"RUNBUS_NAMESPACES": PROJECT}
+    async with running_world(setting.folder, kind, environment=environment) as world:
+        setting.tell("launching: warming up")
+        bench = _Bench(world)
+        await bench.prepare(max(pods // 4, 1))
         takes = {"bare": bench.bare, "whole": bench.whole, "queued": bench.queued}
         turns = await _taken(setting, takes, repeats, pods)
-        concurrency = bench.concurrency
-    async with _benched(setting, "limited", qps=LIMIT_QPS) as bench:
+        await bench.limit_rate()
         takes = {"limited_bare": bench.bare, "limited_whole": bench.whole}
         turns |= await _taken(setting, takes, repeats, max(pods // 2, 1))
     conditions = {
-        "cluster": ABOUT[ClusterKind.CONTROL_PLANE],
+        "cluster": ABOUT[kind],
         "turns": f"{repeats} of {pods} pods; of half as many where limited",
-        "bare client": f"aiohttp, {concurrency} at once (the best of {CONCURRENCIES})",
+        "bare client": f"aiohttp, {bench.concurrency} at once (the best of {CONCURRENCIES})",
     }
     return Outcome(figures=tuple(_figures(turns)), conditions=conditions)
-
-
-@asynccontextmanager
-async def _benched(setting: Setting, name: str, *, qps: float = 0.0) -> AsyncIterator[_Bench]:
-    """Run a warmed up system whose launcher, as the bare client, keeps to a rate."""
-    folder = setting.folder / name
-    await asyncio.to_thread(Path.mkdir, folder)
-    environment = {"RUNBUS_NAMESPACES": PROJECT}
-    bucket = None
-    if qps:
-        environment |= {"RUNBUS_KUBE_QPS": f"{qps:g}", "RUNBUS_KUBE_BURST": str(LIMIT_BURST)}
-        bucket = TokenBucket(qps, LIMIT_BURST, time.monotonic())
-    kind = ClusterKind.CONTROL_PLANE
-    async with running_world(folder, kind, environment=environment) as world:
-        setting.tell(f"launching: warming up, {name}")
-        bench = _Bench(world, bucket)
-        await bench.prepare(setting.pick(full=500, quick=200, smoke=5))
-        yield bench
 
 
 async def _taken(
@@ -133,30 +119,34 @@ async def _taken(
 
 
 class _Bench:
-    """The system, and the bare client beside it. `bucket`: the rate that the client keeps to."""
+    """The system, and the bare client beside it."""
 
-    def __init__(self, world: World, bucket: TokenBucket | None) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._bucket = bucket
+        self._bucket: TokenBucket | None = None
         self._admitted: RunAdmitted | None = None
         self._bodies = 0
         self.concurrency = CONCURRENCIES[-1]
 
     async def prepare(self, pods: int) -> None:
-        """Warm everything up, and learn what the launcher makes."""
+        """Warm everything up, learn what the launcher makes and how the client is fastest."""
         for name in (PROJECT, NAMESPACE):
             body = {"metadata": {"name": name}}
             await self._ask("POST", "/api/v1/namespaces", msgspec.json.encode(body))
         await self.whole(pods)
         self._admitted = await self._newest_admitted()
-
-    async def find_concurrency(self, pods: int) -> None:
-        """Learn how many requests at once the bare client is fastest with."""
         rates: dict[int, float] = {}
         for each in CONCURRENCIES:
             self.concurrency = each
             rates[each] = (await self.bare(pods)).rate
         self.concurrency = max(rates, key=lambda each: rates[each])
+
+    async def limit_rate(self) -> None:
+        """Hold the launcher and the bare client to a rate from now on."""
+        qps = {"RUNBUS_KUBE_QPS": f"{LIMIT_QPS:g}", "RUNBUS_KUBE_BURST": str(LIMIT_BURST)}
+        await self._world.stack.services[LAUNCHER].stop(STOP_S)
+        await self._world.start(LAUNCHER, qps)
+        self._bucket = TokenBucket(LIMIT_QPS, LIMIT_BURST, time.monotonic())
 
     async def bare(self, pods: int) -> Turn:
         """Have the bare client create pods."""

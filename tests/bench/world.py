@@ -116,9 +116,11 @@ class World(Struct):
         pids = {**services, **self.cluster_pids, **others}
         return CpuMeter(pids, trees={ClusterKind.LOCAL.value})
 
-    async def start(self, name: str) -> tuple[ServiceProcess, float]:
-        """Start a service; returns it and the seconds until it was ready."""
-        process = self.stack.services[name] = self.stack.service(name)
+    async def start(
+        self, name: str, more: Mapping[str, str] | None = None
+    ) -> tuple[ServiceProcess, float]:
+        """Start a service, with more settings; returns it and the seconds until it was ready."""
+        process = self.stack.services[name] = self.stack.service(name, more=more)
         started = time.monotonic()
         await process.start()
         await process.wait_ready(READY_TIMEOUT_S)

@@ -173,11 +173,16 @@ class Stack:
             for process in self.services.values():
                 tasks.create_task(self._ready(process))
 
-    def service(self, name: str, instance: str = "") -> ServiceProcess:
-        """Return a process of a service, not started; `instance` tells replicas apart."""
+    def service(
+        self, name: str, instance: str = "", more: Mapping[str, str] | None = None
+    ) -> ServiceProcess:
+        """Return a process of a service, not started.
+
+        `instance` tells replicas apart; `more` are settings of this one.
+        """
         assert self._owner is not None, "the stack has not been started"
         own_name = f"{name}-{instance}" if instance else name
-        environment = {"RUNBUS_NATS_URL": self.nats_url, **self._environment}
+        environment = {"RUNBUS_NATS_URL": self.nats_url, **self._environment, **(more or {})}
         if self.kubeconfig:
             environment["RUNBUS_KUBECONFIG"] = self.kubeconfig
         if self._context:
