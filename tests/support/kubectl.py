@@ -1,4 +1,4 @@
-"""Runs kubectl against a local cluster, for tests."""
+"""Runs kubectl against a cluster, for tests."""
 
 import asyncio
 import os

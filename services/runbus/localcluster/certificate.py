@@ -1,7 +1,7 @@
 """A key and a certificate that it signed itself, for the address that kubectl is given.
 
 kubectl sends a token over TLS only. Whoever has the kubeconfig trusts this certificate and no
-other; it is made anew at each start. X.509 (RFC 5280) with Ed25519 (RFC 8410), in DER.
+other; it is kept with the cluster. X.509 (RFC 5280) with Ed25519 (RFC 8410), in DER.
 """
 
 import base64

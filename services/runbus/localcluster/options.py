@@ -272,12 +272,14 @@ def _host_memory_kib() -> int:
 class ServerIdentity(msgspec.Struct, frozen=True):
     """What stays the same over restarts in one folder, so that clients' kubeconfig stays good.
 
-    ``tls_port`` is where the same is served over TLS, for kubectl.
+    ``tls_port`` is where the same is served over TLS, for kubectl, and ``tls_host`` whom the
+    certificate is for.
     """
 
     token: str
     port: int
     tls_port: int = 0
+    tls_host: str = ""
 
 
 def address_of(host: str, port: int, scheme: str = "http") -> str:
@@ -328,11 +330,23 @@ def write_kubeconfig(folder: pathlib.Path, name: str, cluster: dict[str, str], t
     return str(path)
 
 
-def write_tls(folder: pathlib.Path, identity: Identity) -> pathlib.Path:
-    """Write key and certificate for who serves with them; gives the file."""
-    path = folder / "tls.pem"
-    _write(path, (identity.key + identity.certificate).encode())
-    return path
+def tls_file(folder: pathlib.Path) -> pathlib.Path:
+    """Tell where key and certificate are, for who serves with them."""
+    return folder / "tls.pem"
+
+
+def read_tls(folder: pathlib.Path) -> Identity | None:
+    """Key and certificate of the last start."""
+    try:
+        key, mark, rest = tls_file(folder).read_text().partition("-----BEGIN CERTIFICATE")
+    except FileNotFoundError:
+        return None
+    return Identity(key, mark + rest) if mark else None
+
+
+def write_tls(folder: pathlib.Path, identity: Identity) -> None:
+    """Keep key and certificate, readable for their owner only."""
+    _write(tls_file(folder), (identity.key + identity.certificate).encode())
 
 
 def _write(path: pathlib.Path, data: bytes) -> None:

@@ -26,6 +26,8 @@ from runbus.localcluster.options import (
     ServerIdentity,
     address_of,
     read_identity,
+    read_tls,
+    tls_file,
     write_identity,
     write_kubeconfig,
     write_tls,
@@ -58,15 +60,16 @@ async def run_api(options: Options, life: Life) -> None:
     watches = Watches(operations.store, options.bookmark_interval_s, random.Random())  # noqa: S311
     logs = PodLogs(operations.store, identity.token)
     api = ApiServer(operations, watches, logs, Faults(), identity.token)
-    certified = self_signed(options.host, dt.datetime.now(dt.UTC))
+    certified = _certified(options, identity)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(write_tls(options.dir, certified))
+    tls.load_cert_chain(tls_file(options.dir))
     server = await _server(api.handle)
     try:
         port = await _listen(server, options, identity.port, options.port)
         tls_port = await _listen(server, options, identity.tls_port, 0, tls)
         url = address_of(options.host, port)
-        write_identity(options.dir, ServerIdentity(identity.token, port, tls_port))
+        mine = ServerIdentity(identity.token, port, tls_port, options.host)
+        write_identity(options.dir, mine)
         ready = Ready(url, _write_kubeconfigs(options, identity.token, url, tls_port, certified))
         sys.stdout.write(ready.line().decode())
         sys.stdout.flush()
@@ -103,6 +106,15 @@ def _operations(options: Options, journal: Journal) -> Operations:
             body = {"metadata": {"name": name}, "value": value}
             operations.create(Target(PRIORITY_CLASSES), body)
     return operations
+
+
+def _certified(options: Options, identity: ServerIdentity) -> Identity:
+    """Key and certificate of the last start, or fresh ones where the host is another."""
+    kept = read_tls(options.dir) if identity.tls_host == options.host else None
+    if kept is None:
+        kept = self_signed(options.host, dt.datetime.now(dt.UTC))
+        write_tls(options.dir, kept)
+    return kept
 
 
 def _write_kubeconfigs(
