@@ -81,7 +81,7 @@ def test_the_local_cluster_answers_otherwise(
 def test_initial_events_end_with_a_bookmark_where_they_are_known(both: BothServers) -> None:
     async def case(player: Player) -> None:
         await player.ask("POST", "configmaps", a_map(labels={"x": "1"}))
-        query = {"sendInitialEvents": "true", "labelSelector": "x=1", "timeoutSeconds": "1"}
+        query = {"sendInitialEvents": "true", "labelSelector": "x=1", "timeoutSeconds": "4"}
         await player.watch("configmaps", **query)
 
     kinds = [[event["type"] for event in each.transcript[0][1]] for each in both.play(case)]

@@ -78,9 +78,9 @@ def test_a_watch_that_cannot_be_is_refused(both: BothServers, query: dict[str, s
 def test_what_is_no_number_and_no_boolean(both: BothServers) -> None:
     async def case(player: Player) -> None:
         await make(player, "a")
-        ours = {"labelSelector": "x=a", "timeoutSeconds": "1"}
-        await player.watch("configmaps", allowWatchBookmarks="maybe", **ours)
-        await player.watch("configmaps", limit="1", **ours)
+        ours = {"labelSelector": "x=a"}
+        await player.watch("configmaps", named("a"), allowWatchBookmarks="maybe", **ours)
+        await player.watch("configmaps", named("a"), limit="1", **ours)
         for value in ("0", "false", "False"):
             await player.send("GET", "configmaps", watch=value, labelSelector="x=a")
 
@@ -248,7 +248,7 @@ def test_a_recorded_selection_is_what_every_server_shows(on_cluster: Run) -> Non
         if not world.serves_kubelets:
             return
         recorded = golden("selection")
-        seen = await record_selection(world.kube, world.pods, world.bookmarked_watch_s)
+        seen = await record_selection(world.kube, world.pods)
         assert told(seen, world.namespace) == told(recorded, NAMESPACE)
         bookmarks = [
             {**each["object"], "metadata": {**each["object"]["metadata"], "resourceVersion": ""}}

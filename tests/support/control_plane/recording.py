@@ -8,8 +8,8 @@ here reads. Files, each with the version of Kubernetes in its name:
 - `watch`: a few pods from creation to deletion: one that completes, one that fails, one whose image
   cannot be pulled, one that is deleted while it runs. The local cluster's runner is their kubelet,
   so what it says of containers is ours; placement, order and deletion are Kubernetes'.
-- `selection`: a watch with a label selector and bookmarks, to the end that was asked for: a pod
-  comes into the selection, changes, leaves it, comes back and is deleted.
+- `selection`: a watch with a label selector: a pod comes into the selection, changes, leaves it,
+  comes back and is deleted; then the bookmark that Kubernetes sends before the end asked for.
 - `expired`: what a watch says whose version is forgotten.
 """
 
@@ -34,6 +34,7 @@ JsonObject = dict[str, Any]
 NAMESPACE = "recorded"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 LIMIT_S = 120.0
+WATCH_S = 10
 READY = {
     "completes": (container("main", "sh", "-c", "exit 0"), ended),
     "fails": (container("main", "sh", "-c", "exit 3"), ended),
@@ -72,15 +73,15 @@ async def record(kube: Kube) -> list[JsonObject]:
     return events
 
 
-async def record_selection(kube: Kube, pods: str, watch_s: int = 6) -> list[JsonObject]:
-    """Let a pod come and go by its label; return all events of a watch of so many seconds."""
+async def record_selection(kube: Kube, pods: str) -> list[JsonObject]:
+    """Let a pod come and go by its label; return all events up to the first bookmark after it."""
     version = msgspec.json.decode(await kube.request("GET", pods))["metadata"]["resourceVersion"]
     query = {
         "watch": "true",
         "allowWatchBookmarks": "true",
         "labelSelector": "shard in (01)",
         "resourceVersion": version,
-        "timeoutSeconds": str(watch_s),
+        "timeoutSeconds": str(WATCH_S),
     }
     spec = {"schedulerName": "nobody", "automountServiceAccountToken": False}
     shown = pod("comes-and-goes", container("main"), **spec)
@@ -96,6 +97,8 @@ async def record_selection(kube: Kube, pods: str, watch_s: int = 6) -> list[Json
         await kube.request("DELETE", path)
         async for chunk in chunks:
             raw += chunk
+            if b'"BOOKMARK"' in raw.rpartition(b'"DELETED"')[2] and raw.count(b'"DELETED"') == 2:
+                break
     return _events(raw)
 
 
