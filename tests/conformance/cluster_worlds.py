@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -63,12 +63,12 @@ Run = Callable[[Case], None]
 
 
 class LocalCluster(ClusterWorld):
-    """The local cluster as a process."""
+    """The local cluster as a process; a namespace of it."""
 
-    def __init__(self, process: LocalClusterProcess, kube: Kube) -> None:
+    def __init__(self, process: LocalClusterProcess, kube: Kube, namespace: str) -> None:
         self._process = process
         self.kube = kube
-        self.namespace = NAMESPACE
+        self.namespace = namespace
 
     async def set_status(self, name: str, status: JsonObject) -> None:
         path = f"{self.pods}/{name}/status"
@@ -161,22 +161,37 @@ def on_real_cluster(plane: ControlPlane) -> Run:
     return run
 
 
-def on_local_cluster(folder: Path) -> Run:
-    """Return what runs a case on a local cluster of its own."""
+class LocalProcess:
+    """A local cluster that stays up; `on_local_cluster` runs cases on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runner = asyncio.Runner()
+        self.process = LocalClusterProcess(
+            folder / "cluster", scheduler=False, runner=False, bookmark_interval_s=0.2
+        )
+
+    def __enter__(self) -> Self:
+        self.runner.run(self.process.start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.run(self.process.stop())
+        self.runner.close()
+
+
+def on_local_cluster(local: LocalProcess) -> Run:
+    """Return what runs a case in a namespace of its own on a local cluster."""
 
     def run(case: Case) -> None:
         async def main() -> None:
-            process = LocalClusterProcess(
-                folder / "cluster", scheduler=False, runner=False, bookmark_interval_s=0.2
-            )
-            async with process:
-                kube = await connect(KubeConfig(kubeconfig=str(process.kubeconfig)))
-                try:
-                    await case(LocalCluster(process, kube))
-                finally:
-                    await kube.close()
+            process = local.process
+            kube = await connect(KubeConfig(kubeconfig=str(process.kubeconfig)))
+            try:
+                await case(LocalCluster(process, kube, f"case-{next(_NUMBERS)}"))
+            finally:
+                await kube.close()
 
-        asyncio.run(main())
+        local.runner.run(main())
 
     return run
 

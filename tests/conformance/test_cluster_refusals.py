@@ -180,6 +180,22 @@ def test_a_half_read_list_expires_with_the_history(on_cluster: Run) -> None:
     on_cluster(case)
 
 
+def test_a_list_of_a_moment_expires_with_the_history(on_cluster: Run) -> None:
+    async def case(world: ClusterWorld) -> None:
+        await create(world, "a")
+        at = version(await ask(world.kube, "GET", world.pods))
+        await create(world, "b")
+        then = {"resourceVersion": at, "resourceVersionMatch": "Exact"}
+        listed = await ask(world.kube, "GET", world.pods, **then)
+        assert [each["metadata"]["name"] for each in listed["items"]] == ["a"]
+        await world.forget_history()
+        with pytest.raises(KubeExpiredError) as raised:
+            await ask(world.kube, "GET", world.pods, **then)
+        assert raised.value.message == "The resourceVersion for the provided list is too old."
+
+    on_cluster(case)
+
+
 def test_a_container_that_has_ended_does_not_run_again(on_cluster: Run) -> None:
     async def case(world: ClusterWorld) -> None:
         await create(world, "a")

@@ -8,9 +8,9 @@ Started as ``python -m runbus.localcluster --dir DIR``. It prints one JSON line
 ``{"url": ..., "kubeconfig": ...}`` on stdout once it serves; SIGTERM stops it and its processes.
 It is three processes: a supervisor, the API server and its agents; each may be killed.
 
-Owns: the folder DIR (kubeconfig, server.json with port and token, objects/ with the API's
-journal, {api,agents}.pid, groups/ with the process groups that run, pods/, claims/, logs/).
-Nothing else may write there.
+Owns: the folder DIR (kubeconfig; kubectl.kubeconfig and tls.pem, since kubectl sends a token over
+TLS only; server.json with ports and token, objects/ with the API's journal, {api,agents}.pid,
+groups/ with the process groups that run, pods/, claims/, logs/). Nothing else may write there.
 
 Layers, each importing only what stands above it:
 

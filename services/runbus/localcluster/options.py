@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from runbus.localcluster.certificate import Identity
 from runbus.localcluster.node_specs import NodeSpec, parse_node
 from runbus.localcluster.rules.names import check_dns_subdomain, check_qualified_name
 from runbus.localcluster.rules.quantities import parse_quantity
@@ -269,18 +270,23 @@ def _host_memory_kib() -> int:
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
-    """What stays the same over restarts in one folder, so that clients' kubeconfig stays good."""
+    """What stays the same over restarts in one folder, so that clients' kubeconfig stays good.
+
+    ``tls_port`` is where the same is served over TLS, for kubectl, and ``tls_host`` whom the
+    certificate is for.
+    """
 
     token: str
     port: int
+    tls_port: int = 0
+    tls_host: str = ""
 
 
-def address_of(host: str, port: int) -> str:
+def address_of(host: str, port: int, scheme: str = "http") -> str:
     """The URL of an API server."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-TOKEN_PREFIX = "/token/"  # noqa: S105 - the start of a path
 _IDENTITY = "server.json"
 
 
@@ -297,16 +303,15 @@ def write_identity(folder: pathlib.Path, identity: ServerIdentity) -> None:
     _write(folder / _IDENTITY, msgspec.json.encode(identity))
 
 
-def write_kubeconfig(folder: pathlib.Path, url: str, token: str) -> pathlib.Path:
-    """Write the kubeconfig (JSON, which is YAML) whole or not at all; gives its path.
+def write_kubeconfig(folder: pathlib.Path, name: str, cluster: dict[str, str], token: str) -> str:
+    """Write a kubeconfig (JSON, which is YAML) whole or not at all; gives its path.
 
-    Beside it stands ``kubectl.kubeconfig``: kubectl sends no token over plain HTTP, so that one
-    has it in the server's path.
+    ``cluster`` is its server, and what certificate that is known by.
     """
     config: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "runbus-local", "cluster": {"server": url}}],
+        "clusters": [{"name": "runbus-local", "cluster": cluster}],
         "users": [{"name": "runbus-local", "user": {"token": token}}],
         "contexts": [
             {
@@ -320,13 +325,28 @@ def write_kubeconfig(folder: pathlib.Path, url: str, token: str) -> pathlib.Path
         ],
         "current-context": "runbus-local",
     }
-    path = folder / "kubeconfig"
+    path = folder / name
     _write(path, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
-    config["clusters"][0]["cluster"]["server"] = f"{url}{TOKEN_PREFIX}{token}"
-    config["users"][0]["user"] = {}
-    other = folder / "kubectl.kubeconfig"
-    _write(other, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
-    return path
+    return str(path)
+
+
+def tls_file(folder: pathlib.Path) -> pathlib.Path:
+    """Tell where key and certificate are, for who serves with them."""
+    return folder / "tls.pem"
+
+
+def read_tls(folder: pathlib.Path) -> Identity | None:
+    """Key and certificate of the last start."""
+    try:
+        key, mark, rest = tls_file(folder).read_text().partition("-----BEGIN CERTIFICATE")
+    except FileNotFoundError:
+        return None
+    return Identity(key, mark + rest) if mark else None
+
+
+def write_tls(folder: pathlib.Path, identity: Identity) -> None:
+    """Keep key and certificate, readable for their owner only."""
+    _write(tls_file(folder), (identity.key + identity.certificate).encode())
 
 
 def _write(path: pathlib.Path, data: bytes) -> None:

@@ -92,6 +92,8 @@ async def test_discovery_names_what_is_served(kubectl: Kubectl) -> None:
     assert server["gitVersion"].startswith("v1.32.")
     assert "Kubernetes control plane" in (await kubectl.ok("cluster-info")).out
     assert (await kubectl.ok("get", "--raw", "/healthz")).out == "ok"
+    raw = await kubectl.ok("get", "--raw", "/api/v1/namespaces/default")
+    assert raw.json["status"] == {"phase": "Active"}
 
 
 async def test_explain_shows_fields_and_types(kubectl: Kubectl) -> None:

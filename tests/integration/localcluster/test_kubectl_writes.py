@@ -48,7 +48,7 @@ async def test_kinds_are_created_by_flags(kubectl: Kubectl) -> None:
     assert shown["Secret"]["data"] == {"a": "MQ=="}
     assert shown["ResourceQuota"]["spec"] == {"hard": {"pods": "5", "requests.cpu": "2"}}
     pc = (await kubectl.ok("get", "pc", "high", "-o", "json")).json
-    assert (pc["value"], pc["description"], pc["globalDefault"]) == (10, "d", False)
+    assert (pc["value"], pc["description"], pc.get("globalDefault")) == (10, "d", None)
     again = await kubectl.run("create", "ns", "team")
     assert again.err == 'Error from server (AlreadyExists): namespaces "team" already exists\n'
     await kubectl.ok("delete", "ns", "team")
@@ -99,10 +99,16 @@ async def test_apply_creates_changes_and_removes(kubectl: Kubectl) -> None:
     assert (await kubectl.ok("diff", *FROM_STDIN, given=document)).out == ""
 
 
-async def test_server_side_apply_is_refused_with_the_way_out(kubectl: Kubectl) -> None:
-    ran = await kubectl.run("apply", "--server-side", *FROM_STDIN, given=sleeper("no"))
+async def test_server_side_apply_knows_who_owns_what(kubectl: Kubectl) -> None:
+    there = ("apply", "--server-side", *FROM_STDIN)
+    document = sleeper("shared", a="1")
+    assert (await kubectl.ok(*there, given=document)).out == "pod/shared serverside-applied\n"
+    document["metadata"]["labels"] = {"a": "2"}
+    ran = await kubectl.run(*there, "--field-manager=other", given=document)
     assert ran.code == 1
-    assert "use kubectl apply without --server-side" in ran.err
+    assert 'conflict with "kubectl": .metadata.labels.a' in ran.err
+    await kubectl.ok(*there, "--field-manager=other", "--force-conflicts", given=document)
+    assert await field(kubectl, "shared", ".metadata.labels") == '{"a":"2"}'
 
 
 async def test_apply_merges_lists_by_their_keys(kubectl: Kubectl) -> None:

@@ -31,7 +31,7 @@ async def start_sleeper(cluster: LocalClusterProcess, name: str) -> int:
 async def test_the_kubeconfig_is_private_and_good(tmp_path: pathlib.Path) -> None:
     async with LocalClusterProcess(tmp_path / "c") as cluster:
         assert cluster.kubeconfig == tmp_path / "c" / "kubeconfig"
-        for name in ("kubeconfig", "kubectl.kubeconfig", "server.json"):
+        for name in ("kubeconfig", "kubectl.kubeconfig", "server.json", "tls.pem"):
             assert stat.S_IMODE((tmp_path / "c" / name).stat().st_mode) == 0o600
         await cluster.get("/version")
 
@@ -82,11 +82,13 @@ async def test_a_restart_keeps_address_and_token_and_versions_go_up(
     await cluster.start()
     await cluster.create(PODS, pod("kept", python("print(1)")))
     before = (cluster.url, cluster.token)
+    kubectls = (cluster.folder / "kubectl.kubeconfig").read_bytes()
     version = (await cluster.get(PODS))["metadata"]["resourceVersion"]
     await cluster.kill()
     await cluster.start()
     try:
         assert (cluster.url, cluster.token) == before
+        assert (cluster.folder / "kubectl.kubeconfig").read_bytes() == kubectls
         listed = await cluster.get(PODS)
         assert int(listed["metadata"]["resourceVersion"]) > int(version)
         assert [each["metadata"]["name"] for each in listed["items"]] == ["kept"]

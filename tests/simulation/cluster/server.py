@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from runbus.localcluster.api.operations import Operations, Sources
-from runbus.localcluster.api.queries import delete_options, selector, watch_options, whole_number
+from runbus.localcluster.api.queries import delete_options, list_options, watch_options
 from runbus.localcluster.rules.errors import ApiError, method_not_allowed, unknown_path
 from runbus.localcluster.rules.resources import NODES, PODS, RESOURCES, Target, parse_target
 from runbus.localcluster.store.history import EventType, Stored
@@ -207,13 +207,7 @@ class SimCluster:
         return Answer(status, self.store.collection(target.resource).whole(stored))
 
     def _list(self, target: Target, query: Mapping[str, str]) -> Answer:
-        select, limit = selector(query, target), whole_number(query, "limit") or 0
-        token = query.get("continue", "")
-        if token:
-            page = self._pages.next(token, select, limit)
-        else:
-            items = self.store.all(target.resource, target.namespace)
-            page = self._pages.first(items, self.store.version, select, limit)
+        page = self._pages.of(self.store, target.resource, list_options(query, target))
         return Answer(200, _list_body(target, page))
 
     def _log(self, target: Target) -> Answer:

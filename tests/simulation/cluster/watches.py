@@ -11,7 +11,7 @@ import msgspec
 
 from runbus.localcluster.api.queries import WatchOptions
 from runbus.localcluster.api.watching import seen_as
-from runbus.localcluster.rules.errors import ApiError, expired, too_large_version
+from runbus.localcluster.rules.errors import ApiError, expired
 from runbus.localcluster.store.history import WatchEvent
 from runbus.localcluster.store.store import Collection
 from simulation.loop import TICK_S
@@ -40,9 +40,9 @@ class SimWatch:
 
     def start(self) -> None:
         """Begin where the client asked to."""
-        options, store = self._options, self._cluster.store
+        options = self._options
         try:
-            lines = self._begin(options.version, store.version)
+            lines = self._begin(options.version)
         except ApiError as error:
             self._send(b'{"type":"ERROR","object":%b}\n' % msgspec.json.encode(error.body))
             self._send(b"")
@@ -56,10 +56,8 @@ class SimWatch:
             self._set_bookmark()
         self.wake()
 
-    def _begin(self, wanted: int | None, newest: int) -> list[bytes]:
+    def _begin(self, wanted: int | None) -> list[bytes]:
         collection, options = self._collection, self._options
-        if wanted is not None and wanted > newest:
-            raise too_large_version(wanted, newest)
         if wanted is None:
             self._position = collection.history.position
             found = self._cluster.store.all(collection.resource, options.selector.namespace)

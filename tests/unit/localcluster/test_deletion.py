@@ -79,7 +79,6 @@ def test_the_timestamp_is_now_plus_grace_and_moves_with_a_shorter_one() -> None:
         ({"uid": "other"}, 409),
         ({"resource_version": "6"}, 409),
         ({"uid": "u", "resource_version": "6"}, 409),
-        ({"propagation": "Sideways"}, 422),
     ],
 )
 def test_a_precondition_that_fails_deletes_nothing(options: Any, code: int) -> None:

@@ -50,10 +50,12 @@ def test_label_selectors_match(text: str, labels: dict[str, str], expected: bool
     [
         ("a in", "found '' expected: '('"),
         ("a in (x", "found '', expected: ',' or ')'"),
+        ("a in (", "found '', expected: ',', ')' or identifier"),
+        ("a>b", "the value must be an integer"),
         ("a in (x y)", "found 'y', expected: ',' or ')'"),
         ("a=b=c", "found '=', expected: ',' or 'end of string'"),
         ("a,", "found '', expected: identifier after ','"),
-        (",a", "found ',', expected: identifier"),
+        (",a", "found ',', expected: !, identifier, or 'end of string'"),
         ("a b", "found 'b', expected: in, notin"),
         ("-a", "Invalid value"),
         ("a=-", "Invalid value"),
@@ -63,7 +65,6 @@ def test_a_bad_label_selector_is_refused(text: str, why: str) -> None:
     with pytest.raises(ApiError) as refusal:
         parse_label_selector(text)
     assert refusal.value.code == 400
-    assert refusal.value.message.startswith("unable to parse requirement: ")
     assert why in refusal.value.message
 
 
@@ -95,7 +96,7 @@ def test_field_selectors_match(text: str, expected: bool) -> None:
         ("spec.color=x", PODS, "field label not supported: spec.color"),
         ("involvedObject.name=x", CONFIG_MAPS, "is not a known field selector"),
         ("spec.nodeName=x", NODES, "field label not supported: spec.nodeName"),
-        ("metadata.name", PODS, "invalid field selector"),
+        ("metadata.name", PODS, "invalid selector: 'metadata.name'"),
     ],
 )
 def test_a_field_that_cannot_be_selected_by_is_refused(

@@ -118,3 +118,25 @@ def test_a_token_that_is_none_is_refused(token: str) -> None:
     with pytest.raises(ApiError, match="invalid continue token") as refusal:
         Pages().next(token, Selector(), 1)
     assert refusal.value.code == 400
+
+
+def test_a_list_is_shown_as_it_was_while_that_is_known() -> None:
+    store = new_store(history=4)
+    kept = store.create(CONFIG_MAPS, config("kept", v="1"))
+    gone = store.create(CONFIG_MAPS, config("gone"))
+    then = store.version
+    changed = store.replace(CONFIG_MAPS, kept, config("kept", v="2"))
+    store.remove(CONFIG_MAPS, gone)
+    store.create(CONFIG_MAPS, config("new"))
+    store.create(CONFIG_MAPS, config("elsewhere", "m"))
+    assert store.at(CONFIG_MAPS, then, "n") == [gone, kept]
+    assert changed in store.at(CONFIG_MAPS, then + 1)
+    assert [each.key[1] for each in store.at(CONFIG_MAPS, store.version)] == [
+        "elsewhere",
+        "kept",
+        "new",
+    ]
+    store.create(CONFIG_MAPS, config("later"))
+    with pytest.raises(ApiError) as refusal:
+        store.at(CONFIG_MAPS, then)
+    assert (refusal.value.code, refusal.value.reason) == (410, "Expired")

@@ -10,15 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from runbus.reading.objects import Pod, WatchEvent, decode_pod, decode_watch_event
+from runbus.reading.objects import (
+    Pod,
+    WatchEvent,
+    decode_bookmark,
+    decode_pod,
+    decode_status,
+    decode_watch_event,
+)
 from runbus.reading.pods import read_gone, read_pod
 
-RECORDED = Path(__file__).parent / "recorded" / "watch-1.20.jsonl"
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def events_of(name: str) -> list[WatchEvent]:
+    raw = (RECORDED / f"{name}-1.20.jsonl").read_bytes()
+    return [decode_watch_event(line) for line in raw.splitlines()]
 
 
 @cache
 def recorded() -> tuple[tuple[WatchEvent, Pod], ...]:
-    events = [decode_watch_event(line) for line in RECORDED.read_bytes().splitlines()]
+    events = events_of("watch")
     return tuple((each, decode_pod(each.object)) for each in events)
 
 
@@ -65,3 +77,25 @@ def test_a_recorded_deletion_ends_with_no_grace_left() -> None:
         if e.type == "DELETED"
     ]
     assert gone == [True] * 4
+
+
+def test_what_leaves_a_selection_is_shown_as_it_was_with_a_newer_version() -> None:
+    events = events_of("selection")
+    kinds = [each.type for each in events]
+    assert kinds[:6] == ["ADDED", "MODIFIED", "DELETED", "ADDED", "MODIFIED", "DELETED"]
+    assert set(kinds[6:]) == {"BOOKMARK"}
+    pods = [decode_pod(each.object) for each in events[:6]]
+    _, changed, left, back, _, gone = pods
+    assert left.metadata.labels == changed.metadata.labels == back.metadata.labels
+    assert int(left.metadata.resource_version) > int(changed.metadata.resource_version)
+    assert left.metadata.deletion_timestamp is None
+    assert gone.metadata.deletion_timestamp is not None
+    versions = [int(each.metadata.resource_version) for each in pods]
+    assert versions == sorted(set(versions))
+    assert {decode_bookmark(each.object) for each in events[6:]} == {str(versions[-1])}
+
+
+def test_a_forgotten_version_is_told_by_an_event() -> None:
+    (event,) = events_of("expired")
+    status = decode_status(event.object)
+    assert (event.type, status.code, status.reason) == ("ERROR", 410, "Expired")

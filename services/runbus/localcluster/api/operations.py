@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from runbus.localcluster.rules import admission, binding, deletion, writes
+from runbus.localcluster.rules import admission, binding, deletion, field_managers, writes
 from runbus.localcluster.rules.deletion import DeleteOptions
 from runbus.localcluster.rules.errors import forbidden, not_found
+from runbus.localcluster.rules.field_managers import Writer
 from runbus.localcluster.rules.resources import (
     NAMESPACES,
     PODS,
@@ -120,23 +121,62 @@ class Operations:
             status = admission.quota_status(quota.obj, self._pods(namespace))
             self.store.replace(QUOTAS, quota, {**quota.obj, "status": status})
 
-    def update(self, target: Target, change: Callable[[JsonObject], Any], dry_run: bool) -> Stored:
-        """Replace an object by what ``change`` makes of it (with kind and apiVersion)."""
+    def writer(self, target: Target, name: str) -> Writer:
+        """Who writes now, as owner of fields."""
+        now = to_time(self._sources.now_s())
+        return Writer(name, target.resource.api_version, now, target.subresource)
+
+    def apply(
+        self, target: Target, config: JsonObject, writer: Writer, *, force: bool, dry_run: bool
+    ) -> tuple[Stored, bool]:
+        """Apply a document (server-side); says whether that created the object."""
+        there = self.store.find(target.resource, target.namespace, target.name)
+        if there is None and not target.subresource:
+            meta = {**config["metadata"], "name": config["metadata"].get("name") or target.name}
+            body = field_managers.first_applied({**config, "metadata": meta}, writer)
+            if meta["name"] != target.name:
+                raise writes.misnamed(meta["name"], target.name)
+            return self.create(target, body, dry_run), True
+
+        def change(shown: JsonObject) -> JsonObject:
+            return field_managers.apply(shown, config, writer, force=force)
+
+        return self.update(target, change, dry_run, patched=True), False
+
+    def update(
+        self,
+        target: Target,
+        change: Callable[[JsonObject], Any],
+        dry_run: bool,
+        writer: Writer | None = None,
+        patched: bool = False,
+    ) -> Stored:
+        """Replace an object by what ``change`` makes of it (with kind and apiVersion).
+
+        ``writer`` owns from now on what it changes; None: the change has said who does.
+        ``patched``: the change is a patch, whose mistakes have other words.
+        """
         resource = target.resource
         old = self.store.get(resource, target.namespace, target.name)
         shown = {"kind": resource.kind, "apiVersion": resource.api_version, **old.obj}
-        new = writes.prepare_update(resource, old.obj, change(shown), target.subresource)
+        new = writes.prepare_update(resource, old.obj, change(shown), target.subresource, patched)
+        if writer is not None and new is not old.obj:
+            new = field_managers.updated(old.obj, new, writer)
         if new is old.obj or dry_run:
             return old if new is old.obj else _unstored(new)
+        if deletion.finished(resource, new):  # it goes as it was; the writer is shown the update
+            self._remove(resource, old)
+            return _unstored(new)
         stored = self.store.replace(resource, old, new)
-        if deletion.finished(resource, stored.obj):
-            self._remove(resource, stored)
-        elif resource is PODS and _ended(stored.obj) and not _ended(old.obj):
+        if resource is PODS and _ended(stored.obj) and not _ended(old.obj):
             self._count_quotas(target.namespace)
+        elif resource is QUOTAS:
+            self._count_quotas(target.namespace)
+            stored = self.store.get(resource, target.namespace, target.name)
         return stored
 
     def delete(self, target: Target, options: DeleteOptions) -> tuple[Stored, bool]:
-        """Delete an object; gives the version to answer with and whether it is gone."""
+        """Delete an object; gives the version to answer with and whether it is gone by that."""
         stored = self.store.get(target.resource, target.namespace, target.name)
         return self._delete(target.resource, stored, options)
 
@@ -148,7 +188,8 @@ class Operations:
             raise forbidden(resource, name, "this namespace may not be deleted")
         decided = deletion.decide_deletion(resource, stored.obj, options, self._sources.now_s())
         if options.dry_run:
-            return stored, decided.gone
+            shown = stored if decided.marked is None else _unstored(decided.marked)
+            return shown, decided.gone
         if decided.marked is not None:
             stored = self.store.replace(resource, stored, decided.marked)
         if decided.gone:
@@ -162,9 +203,10 @@ class Operations:
 
     def delete_selected(
         self, resource: Resource, selected: list[Stored], options: DeleteOptions
-    ) -> list[Stored]:
+    ) -> None:
         """Delete each object of a list, each with the same options."""
-        return [self._delete(resource, each, options)[0] for each in selected]
+        for each in selected:
+            self._delete(resource, each, options)
 
     def bind(self, target: Target, body: Any) -> None:
         """Give a pod its node."""

@@ -5,20 +5,28 @@ from typing import Any
 
 import msgspec
 
-from runbus.localcluster.rules.deletion import DeleteOptions
-from runbus.localcluster.rules.errors import ApiError, bad_request, unsupported_media_type
-from runbus.localcluster.rules.patches import json_patch, merge_patch, strategic_merge_patch
+from runbus.localcluster.rules.causes import Causes, quoted
+from runbus.localcluster.rules.deletion import POLICIES, DeleteOptions
+from runbus.localcluster.rules.errors import (
+    ApiError,
+    Cause,
+    bad_request,
+    invalid,
+    unsupported_patch_type,
+)
+from runbus.localcluster.rules.patches import json_patch, merge_patch
 from runbus.localcluster.rules.resources import Target
 from runbus.localcluster.rules.selectors import (
     Selector,
     parse_field_selector,
     parse_label_selector,
 )
+from runbus.localcluster.rules.strategic import strategic_merge_patch
+from runbus.localcluster.store.pages import ListOptions
 
 JsonObject = dict[str, Any]
 Query = Mapping[str, str]
-_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
-_FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))
+_FALSE = frozenset(("false", "0"))
 _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
     "application/merge-patch+json": merge_patch,
     "application/strategic-merge-patch+json": strategic_merge_patch,
@@ -37,23 +45,18 @@ class WatchOptions(msgspec.Struct, frozen=True):
 
 
 def flag(query: Query, name: str) -> bool:
-    """Read a boolean parameter as Go does; 400 where it is none."""
-    value = query.get(name, "")
-    if value in _TRUE:
-        return True
-    if value in _FALSE:
-        return False
-    raise bad_request(f'invalid value for parameter "{name}": "{value}" is not a boolean')
+    """Read a boolean parameter as Kubernetes does: whatever is not false or 0 is true."""
+    return name in query and query[name].lower() not in _FALSE
 
 
 def whole_number(query: Query, name: str) -> int | None:
-    """Read a number that is not negative; None where it is not given, 400 where it is none."""
+    """Read a number; None where it is not given or negative, 400 where it is none."""
     value = query.get(name, "")
     if not value:
         return None
-    if not value.isascii() or not value.isdigit():
-        raise bad_request(f'invalid value for parameter "{name}": "{value}" is not a number')
-    return int(value)
+    if not value.isascii() or not value.removeprefix("-").isdigit():
+        raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax')
+    return int(value) if int(value) >= 0 else None
 
 
 def resource_version(query: Query) -> int | None:
@@ -64,21 +67,54 @@ def resource_version(query: Query) -> int | None:
     return int(value) or None if value else None
 
 
+def list_options(query: Query, target: Target) -> ListOptions:
+    """Read what a list asks for; 400 and 422 where that contradicts itself."""
+    _check_match(query)
+    version = resource_version(query)
+    token, limit = query.get("continue", ""), whole_number(query, "limit") or 0
+    if token and version is not None:
+        raise bad_request("specifying resource version is not allowed when using continue")
+    if query.get("resourceVersion") == "0" and not token:
+        limit = 0  # what a kube-apiserver answers from its cache, and that whole
+    match = query.get("resourceVersionMatch", "")
+    exact = version is not None and (match == "Exact" or (not match and limit > 0))
+    return ListOptions(selector(query, target), limit, token, version, exact)
+
+
+def _check_match(query: Query, watch: bool = False) -> None:
+    """Check ``resourceVersionMatch`` (apimachinery's ValidateListOptions)."""
+    match, version = query.get("resourceVersionMatch", ""), query.get("resourceVersion", "")
+    if not match:
+        return
+    causes, field = Causes(), "resourceVersionMatch"
+    if watch:
+        causes.forbidden(field, f"{field} is forbidden for watch unless sendInitialEvents is set")
+    if not version:
+        causes.forbidden(field, f"{field} is forbidden unless resourceVersion is provided")
+    if query.get("continue"):
+        causes.forbidden(field, f"{field} is forbidden when continue is provided")
+    if match not in {"Exact", "NotOlderThan"}:
+        causes.unsupported(field, match, ("Exact", "NotOlderThan", ""))
+    if match == "Exact" and version == "0":
+        causes.forbidden(field, f'{field} "exact" is forbidden for resourceVersion "0"')
+    if causes.found:
+        raise invalid("ListOptions", "meta.k8s.io", "", causes.found)
+
+
 def selector(query: Query, target: Target) -> Selector:
-    """Read both selectors; a name in the path of a watch is a field selector."""
-    fields = query.get("fieldSelector", "")
-    if target.name:
-        fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
+    """Read both selectors."""
     return Selector(
         target.namespace,
         parse_label_selector(query.get("labelSelector", "")),
-        parse_field_selector(fields, target.resource),
+        parse_field_selector(query.get("fieldSelector", ""), target.resource),
     )
 
 
 def watch_options(query: Query, target: Target) -> WatchOptions:
     """Read what a watch asks for."""
     initial = query.get("sendInitialEvents")
+    if initial is None:
+        _check_match(query, watch=True)
     return WatchOptions(
         selector(query, target),
         resource_version(query),
@@ -88,42 +124,85 @@ def watch_options(query: Query, target: Target) -> WatchOptions:
     )
 
 
-def dry_run(query: Query, body: Any = None) -> bool:
-    """Whether nothing may be stored; only ``All`` is known."""
+def dry_run(query: Query, options: str, body: Any = None) -> bool:
+    """Whether nothing may be stored; only ``All`` is known. ``options``: CreateOptions, ...."""
     given = [query["dryRun"]] if query.get("dryRun") else []
     if isinstance(body, dict) and isinstance(body.get("dryRun"), list):
-        given += [str(each) for each in body["dryRun"]]
+        given = [str(each) for each in body["dryRun"]]
     if any(each != "All" for each in given):
-        raise ApiError(
-            422,
-            "Invalid",
-            f'dryRun: Unsupported value: "{given[0]}": supported values: "All"',
-        )
+        shown = ", ".join(quoted(each) for each in given)
+        why = f'Unsupported value: []string{{{shown}}}: supported values: "All"'
+        cause = Cause("FieldValueNotSupported", why, "dryRun")
+        raise invalid(options, "meta.k8s.io", "", [cause])
     return bool(given)
 
 
 def delete_options(query: Query, body: Any) -> DeleteOptions:
-    """Read DeleteOptions from the body, else from the query."""
-    given: JsonObject = body if isinstance(body, dict) else {}
-    grace = given.get("gracePeriodSeconds")
-    if grace is None:
+    """Read DeleteOptions: from the body where there is one, from the query otherwise."""
+    if body is None:
         text = query.get("gracePeriodSeconds", "")
         if text and not text.lstrip("-").isdigit():
             raise bad_request(f'invalid gracePeriodSeconds: "{text}" is not a number')
-        grace = int(text) if text else None
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
-        raise bad_request("json: cannot unmarshal gracePeriodSeconds into a Go value of type int64")
-    preconditions = given.get("preconditions") or {}
-    if not isinstance(preconditions, dict):
-        raise bad_request("json: cannot unmarshal preconditions into a Go struct")
-    policy = given.get("propagationPolicy") or query.get("propagationPolicy")
+        return DeleteOptions(
+            grace_s=max(int(text), 0) if text else None,
+            propagation=_propagation(
+                query.get("propagationPolicy"),
+                flag(query, "orphanDependents") if "orphanDependents" in query else None,
+            ),
+            dry_run=dry_run(query, "DeleteOptions"),
+        )
+    try:
+        given = msgspec.convert(body, _DeleteOptions)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"the body is no DeleteOptions: {error}") from error
+    if given.kind not in {"", "DeleteOptions"}:
+        raise bad_request(f'no kind "{given.kind}" is taken here, but DeleteOptions')
+    fence = given.preconditions or _Preconditions()
     return DeleteOptions(
-        grace_s=grace if grace is None else max(grace, 0),
-        uid=preconditions.get("uid"),
-        resource_version=preconditions.get("resourceVersion"),
-        propagation=policy,
-        dry_run=dry_run(query, body),
+        grace_s=None if given.grace is None else max(given.grace, 0),
+        uid=fence.uid,
+        resource_version=fence.version,
+        propagation=_propagation(given.policy, given.orphan),
+        dry_run=dry_run({}, "DeleteOptions", body),
     )
+
+
+class _Preconditions(msgspec.Struct, frozen=True, rename={"version": "resourceVersion"}):
+    uid: str | None = None
+    version: str | None = None
+
+
+class _DeleteOptions(
+    msgspec.Struct,
+    frozen=True,
+    rename={
+        "grace": "gracePeriodSeconds",
+        "policy": "propagationPolicy",
+        "orphan": "orphanDependents",
+        "dry": "dryRun",
+    },
+):
+    kind: str = ""
+    grace: int | None = None
+    preconditions: _Preconditions | None = None
+    policy: str | None = None
+    orphan: bool | None = None
+    dry: list[str] | None = None
+
+
+def _propagation(policy: str | None, orphan: bool | None) -> str | None:
+    """The policy; ``orphanDependents`` is what older clients say it by."""
+    causes = Causes()
+    if policy is not None and orphan is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        causes.invalid("propagationPolicy", policy, why)
+    elif policy is not None and policy not in POLICIES:
+        causes.unsupported("propagationPolicy", policy, (*POLICIES, "nil"))
+    if causes.found:
+        raise invalid("DeleteOptions", "meta.k8s.io", "", causes.found)
+    if orphan is not None:
+        return "Orphan" if orphan else "Background"
+    return policy
 
 
 def decode_json(raw: bytes, kind: str) -> Any:
@@ -137,11 +216,20 @@ def decode_json(raw: bytes, kind: str) -> Any:
         ) from error
 
 
-def apply_patch(content_type: str, patch: Any, shown: JsonObject) -> Any:
-    """Apply a patch of the format that the content type names; 415 for others."""
+def patch_of(content_type: str, raw: bytes) -> Callable[[JsonObject], Any]:
+    """How a patch changes an object, by the format that the content type names.
+
+    415 for other formats at once; 400 where it is no JSON once it is applied, as 404 comes first.
+    """
     apply = _PATCHES.get(content_type)
     if apply is None:
-        raise unsupported_media_type(", ".join(_PATCHES))
-    if not isinstance(patch, dict | list):
-        raise bad_request("error decoding patch: not a JSON object or array")
-    return apply(shown, patch)
+        raise unsupported_patch_type()
+
+    def change(shown: JsonObject) -> Any:
+        try:
+            patch = msgspec.json.decode(raw)
+        except msgspec.DecodeError as error:
+            raise bad_request(f"error decoding patch: {error}") from error
+        return apply(shown, patch)
+
+    return change

@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from yarl import URL
 
-from runbus.localcluster.api import reviews
+from runbus.localcluster.api import applying, reviews
 from runbus.localcluster.api.bodies import known_fields, read_body, read_optional_body, warn
 from runbus.localcluster.api.discovery import discovery, known_group_version
 from runbus.localcluster.api.faults import Fault, Faults
@@ -20,20 +19,19 @@ from runbus.localcluster.api.node_orders import give_order
 from runbus.localcluster.api.operations import Operations
 from runbus.localcluster.api.pod_logs import PodLogs
 from runbus.localcluster.api.queries import (
-    apply_patch,
     delete_options,
     dry_run,
     flag,
+    list_options,
+    patch_of,
     resource_version,
     selector,
     watch_options,
-    whole_number,
 )
 from runbus.localcluster.api.tables import as_table, wants_table
 from runbus.localcluster.api.watching import Lines, ObjectLines, TableLines, Watches
 from runbus.localcluster.rules.errors import (
     ApiError,
-    bad_request,
     method_not_allowed,
     not_here,
     success,
@@ -50,14 +48,8 @@ from runbus.localcluster.store.pages import Page, Pages
 
 JsonObject = dict[str, Any]
 MAX_BODY_BYTES = 3 * 1024 * 1024
-_TOKEN_PREFIX = "/token/"  # noqa: S105 - the start of a path, see options.py
 _HEALTH = frozenset(("/healthz", "/livez", "/readyz"))
 _OPEN = _HEALTH | {"/version", "/version/"}
-_APPLY = "application/apply-patch+"
-_NO_APPLY = (
-    "the local cluster has no server-side apply (it keeps no record of who owns which field): "
-    "use kubectl apply without --server-side"
-)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -72,13 +64,13 @@ class ApiServer:
         self._watches = watches
         self._logs = logs
         self._faults = faults
-        self._authorization = f"Bearer {token}".encode()
+        self._token = token.encode()
         self._pages = Pages()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request; refusals become Status objects."""
         try:
-            request = self._authenticate(request)
+            self._authenticate(request)
             if request.path.startswith("/localcluster/v1/"):
                 return await self._handle_switch(request)
             fault = self._take_fault(request)
@@ -92,19 +84,13 @@ class ApiServer:
         except web.HTTPRequestEntityTooLarge:
             return _refusal(too_large(MAX_BODY_BYTES))
 
-    def _authenticate(self, request: web.BaseRequest) -> web.BaseRequest:
-        """Check the token in the header, or in the path (``/token/TOKEN/...``, for kubectl)."""
-        given = request.headers.get("Authorization", "").encode()
+    def _authenticate(self, request: web.BaseRequest) -> None:
+        """Check the token."""
+        given = request.headers.get("Authorization", "")
         if request.path in _OPEN and not given:
-            return request
-        if not given and request.path.startswith(_TOKEN_PREFIX):
-            token, _, _ = request.path.removeprefix(_TOKEN_PREFIX).partition("/")
-            given = f"Bearer {token}".encode()
-            raw = request.raw_path.removeprefix(_TOKEN_PREFIX).partition("/")[2]
-            request = request.clone(rel_url=URL(f"/{raw}", encoded=True))
-        if not hmac.compare_digest(given, self._authorization):
+            return
+        if not hmac.compare_digest(_token_of(given).encode(), self._token):
             raise unauthorized()
-        return request
 
     def _take_fault(self, request: web.BaseRequest) -> Fault | None:
         if not self._faults.armed():
@@ -165,10 +151,11 @@ class ApiServer:
         if target.subresource:
             return await self._handle_subresource(request, target)
         match (request.method, bool(target.name)):
-            case ("GET", named):
-                if request.query.get("watch") and flag(request.query, "watch"):
-                    return await self._watch(request, target)
-                return self._get(request, target) if named else self._list(request, target)
+            case ("GET", True):
+                return self._get(request, target)
+            case ("GET", False):
+                watch = flag(request.query, "watch")
+                return await self._watch(request, target) if watch else self._list(request, target)
             case ("POST", False):
                 return await self._create(request, target)
             case ("PUT", True):
@@ -222,6 +209,9 @@ class ApiServer:
         return self._store.collection(target.resource).whole(stored)
 
     def _get(self, request: web.BaseRequest, target: Target) -> web.Response:
+        wanted = resource_version(request.query)
+        if wanted is not None and wanted > self._store.version:
+            raise too_large_version(wanted, self._store.version)
         stored = self._store.get(target.resource, target.namespace, target.name)
         if wants_table(request.headers.get("Accept", "")):
             page = Page([stored], stored.version)
@@ -229,17 +219,8 @@ class ApiServer:
         return _json(200, self._whole(target, stored))
 
     def _list(self, request: web.BaseRequest, target: Target) -> web.Response:
-        query = request.query
-        wanted = resource_version(query)
-        if wanted is not None and wanted > self._store.version:
-            raise too_large_version(wanted, self._store.version)
-        select, limit = selector(query, target), whole_number(query, "limit") or 0
-        token = query.get("continue", "")
-        if token:
-            page = self._pages.next(token, select, limit)
-        else:
-            items = self._store.all(target.resource, target.namespace)
-            page = self._pages.first(items, self._store.version, select, limit)
+        options = list_options(request.query, target)
+        page = self._pages.of(self._store, target.resource, options)
         if wants_table(request.headers.get("Accept", "")):
             return self._table(request, target, page)
         return _json(200, _list_body(target, page))
@@ -249,36 +230,43 @@ class ApiServer:
             raise method_not_allowed()
         body = await read_body(request, target.resource.kind)
         body, warnings = known_fields(request.query, target.resource, body)
-        stored = self._do.create(target, body, dry_run(request.query))
+        stored = self._do.create(target, body, dry_run(request.query, "CreateOptions"))
         return warn(_json(201, self._whole(target, stored)), warnings)
 
     async def _update(self, request: web.BaseRequest, target: Target) -> web.Response:
         body = await read_body(request, target.resource.kind)
         body, warnings = known_fields(request.query, target.resource, body)
-        stored = self._do.update(target, lambda _shown: body, dry_run(request.query))
+        dry = dry_run(request.query, "UpdateOptions")
+        writer = self._do.writer(target, _manager(request))
+        stored = self._do.update(target, lambda _shown: body, dry, writer)
         return warn(_json(200, self._whole(target, stored)), warnings)
 
     async def _patch(self, request: web.BaseRequest, target: Target) -> web.Response:
-        raw = await request.read()
-        content_type = request.content_type
-        if content_type.startswith(_APPLY):
-            raise ApiError(415, "UnsupportedMediaType", _NO_APPLY, {})
-        try:
-            patch = msgspec.json.decode(raw)
-        except msgspec.DecodeError as error:
-            raise bad_request(f"error decoding patch: {error}") from error
-        patch, warnings = known_fields(request.query, target.resource, patch, target.name)
-        stored = self._do.update(
-            target,
-            lambda shown: apply_patch(content_type, patch, shown),
-            dry_run(request.query),
-        )
+        dry = dry_run(request.query, "PatchOptions")
+        if request.content_type == applying.CONTENT_TYPE:
+            wanted = applying.read_apply(request.query, target, await request.read())
+            writer = self._do.writer(target, wanted.manager)
+            stored, is_new = self._do.apply(
+                target, wanted.config, writer, force=wanted.force, dry_run=dry
+            )
+            return _json(201 if is_new else 200, self._whole(target, stored))
+        apply = patch_of(request.content_type, await request.read())
+        applying.check_patch_options(request.query, applies=False)
+        warnings: list[str] = []
+
+        def change(shown: JsonObject) -> Any:
+            body, told = known_fields(request.query, target.resource, apply(shown), target.name)
+            warnings.extend(told)
+            return body
+
+        writer = self._do.writer(target, _manager(request))
+        stored = self._do.update(target, change, dry, writer, patched=True)
         return warn(_json(200, self._whole(target, stored)), warnings)
 
     async def _delete(self, request: web.BaseRequest, target: Target) -> web.Response:
         options = delete_options(request.query, await read_optional_body(request))
-        stored, _ = self._do.delete(target, options)
-        if target.resource.deletes_to_object:
+        stored, gone = self._do.delete(target, options)
+        if target.resource.deletes_to_object or not gone:
             return _json(200, self._whole(target, stored))
         meta = stored.obj["metadata"]
         return _json(200, _encode(success(200, meta["name"], target.resource, meta["uid"])))
@@ -290,8 +278,21 @@ class ApiServer:
         select = selector(request.query, target)
         items = self._store.all(target.resource, target.namespace)
         selected = self._pages.first(items, 0, select, 0).items
-        deleted = self._do.delete_selected(target.resource, selected, options)
-        return _json(200, _list_body(target, Page(deleted, self._store.version)))
+        page = Page(selected, self._store.version)
+        self._do.delete_selected(target.resource, selected, options)
+        return _json(200, _list_body(target, page))
+
+
+def _manager(request: web.BaseRequest) -> str:
+    """Who writes: said by the client, or the start of its name."""
+    agent = request.headers.get("User-Agent", "").partition("/")[0]
+    return request.query.get("fieldManager") or agent or "unknown"
+
+
+def _token_of(authorization: str) -> str:
+    """The bearer token of an Authorization header, "" where there is none."""
+    scheme, _, given = authorization.partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _dispatch_other(request: web.BaseRequest) -> web.Response:

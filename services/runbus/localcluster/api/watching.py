@@ -14,7 +14,7 @@ from aiohttp import web
 
 from runbus.localcluster.api.queries import WatchOptions
 from runbus.localcluster.api.tables import as_row, bookmark_table
-from runbus.localcluster.rules.errors import ApiError, expired, too_large_version
+from runbus.localcluster.rules.errors import ApiError, expired
 from runbus.localcluster.store.history import EventType, Stored, WatchEvent
 from runbus.localcluster.store.store import Collection, ObjectStore, shown_by
 
@@ -187,8 +187,6 @@ class Watches:
         """Where to go on in the history, and what to send before."""
         store, history = self._store, collection.history
         wanted = options.version
-        if wanted is not None and wanted > store.version:
-            raise too_large_version(wanted, store.version)
         initial = options.initial_events
         if wanted is None or initial:
             show = initial is not False
@@ -230,7 +228,12 @@ def _shown(lines: Lines, events: list[WatchEvent], options: WatchOptions) -> byt
 
 
 def seen_as(event: WatchEvent, options: WatchOptions) -> EventType | None:
-    """What a change is to a watcher with selectors: what it begins or ceases to select."""
+    """What a change is to a watcher with selectors: what it begins or ceases to select.
+
+    Nothing where it is not newer than where the watch began, which may lie in the future.
+    """
+    if options.version is not None and event.version <= options.version:
+        return None
     select = options.selector
     now = select.matches(event.new.obj)
     if event.type is not EventType.MODIFIED or (select.everything and not select.namespace):

@@ -1,8 +1,11 @@
 """The API server's process: objects from the journal, HTTP, housekeeping. Wiring only."""
 
 import asyncio
+import base64
+import datetime as dt
 import errno
 import random
+import ssl
 import sys
 import time
 import uuid
@@ -17,13 +20,17 @@ from runbus.localcluster.api.operations import Operations, Sources
 from runbus.localcluster.api.pod_logs import PodLogs
 from runbus.localcluster.api.server import MAX_BODY_BYTES, ApiServer
 from runbus.localcluster.api.watching import Watches
+from runbus.localcluster.certificate import Identity, self_signed
 from runbus.localcluster.options import (
     Options,
     ServerIdentity,
     address_of,
     read_identity,
+    read_tls,
+    tls_file,
     write_identity,
     write_kubeconfig,
+    write_tls,
 )
 from runbus.localcluster.parts.life import Life, Ready
 from runbus.localcluster.rules.resources import (
@@ -53,11 +60,17 @@ async def run_api(options: Options, life: Life) -> None:
     watches = Watches(operations.store, options.bookmark_interval_s, random.Random())  # noqa: S311
     logs = PodLogs(operations.store, identity.token)
     api = ApiServer(operations, watches, logs, Faults(), identity.token)
-    server, port = await _serve(options, identity, api.handle)
+    certified = _certified(options, identity)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tls_file(options.dir))
+    server = await _server(api.handle)
     try:
+        port = await _listen(server, options, identity.port, options.port)
+        tls_port = await _listen(server, options, identity.tls_port, 0, tls)
         url = address_of(options.host, port)
-        write_identity(options.dir, ServerIdentity(identity.token, port))
-        ready = Ready(url, str(write_kubeconfig(options.dir, url, identity.token)))
+        mine = ServerIdentity(identity.token, port, tls_port, options.host)
+        write_identity(options.dir, mine)
+        ready = Ready(url, _write_kubeconfigs(options, identity.token, url, tls_port, certified))
         sys.stdout.write(ready.line().decode())
         sys.stdout.flush()
         _log.info("serving", url=url, kubeconfig=ready.kubeconfig)
@@ -95,9 +108,27 @@ def _operations(options: Options, journal: Journal) -> Operations:
     return operations
 
 
-async def _serve(
-    options: Options, identity: ServerIdentity, handle: Callable[..., object]
-) -> tuple[web.ServerRunner, int]:
+def _certified(options: Options, identity: ServerIdentity) -> Identity:
+    """Key and certificate of the last start, or fresh ones where the host is another."""
+    kept = read_tls(options.dir) if identity.tls_host == options.host else None
+    if kept is None:
+        kept = self_signed(options.host, dt.datetime.now(dt.UTC))
+        write_tls(options.dir, kept)
+    return kept
+
+
+def _write_kubeconfigs(
+    options: Options, token: str, url: str, tls_port: int, certified: Identity
+) -> str:
+    """Write that of most clients, whose path is given, and that of kubectl, which wants TLS."""
+    authority = base64.b64encode(certified.certificate.encode()).decode()
+    address = address_of(options.host, tls_port, "https")
+    over_tls = {"server": address, "certificate-authority-data": authority}
+    write_kubeconfig(options.dir, "kubectl.kubeconfig", over_tls, token)
+    return write_kubeconfig(options.dir, "kubeconfig", {"server": url}, token)
+
+
+async def _server(handle: Callable[..., object]) -> web.ServerRunner:
     def request(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]
         return web.BaseRequest(
             message,
@@ -118,15 +149,27 @@ async def _serve(
     )
     runner = web.ServerRunner(server, shutdown_timeout=_STOP_LIMIT_S)
     await runner.setup()
-    for port in dict.fromkeys((options.port or identity.port, options.port)):
+    return runner
+
+
+async def _listen(
+    runner: web.ServerRunner,
+    options: Options,
+    before: int,
+    asked: int,
+    tls: ssl.SSLContext | None = None,
+) -> int:
+    """Listen on the port asked for, on that of the last start, or on a free one; gives which."""
+    for port in dict.fromkeys((asked or before, asked)):
+        site = web.TCPSite(runner, options.host, port, backlog=1024, ssl_context=tls)
         try:
-            await web.TCPSite(runner, options.host, port, backlog=1024).start()
+            await site.start()
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or port == options.port:
+            if error.errno != errno.EADDRINUSE or port == asked:
                 raise
         else:
             break
-    return runner, int(runner.addresses[0][1])
+    return int(runner.addresses[-1][1])
 
 
 async def _keep_house(operations: Operations, journal: Journal, options: Options) -> None:

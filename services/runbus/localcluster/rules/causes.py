@@ -23,6 +23,10 @@ class Causes:
         message = f"Invalid value: {quoted(value)}: {why}"
         self.found.append(Cause("FieldValueInvalid", message, field))
 
+    def invalid_bare(self, field: str, shown: str, why: str) -> None:
+        """As ``invalid``, for a value that Kubernetes does not put into quotes."""
+        self.found.append(Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", field))
+
     def required(self, field: str, why: str = "") -> None:
         """A value that is missing."""
         message = f"Required value: {why}" if why else "Required value"

@@ -47,7 +47,12 @@ def with_defaults(resource: Resource, obj: JsonObject) -> JsonObject:
     if resource.kind == "Secret":
         return _with_secret_defaults(obj)
     if resource.kind == "PriorityClass":
-        return {"preemptionPolicy": "PreemptLowerPriority", **obj}
+        said = {
+            key: value for key, value in obj.items() if (key, value) != ("globalDefault", False)
+        }
+        return {"preemptionPolicy": "PreemptLowerPriority", **said}
+    if resource.kind == "Lease":
+        return {"spec": {}, **obj}
     if resource.kind == "Event":
         return {"source": {}, "firstTimestamp": None, "lastTimestamp": None, **obj}
     return obj
@@ -116,6 +121,42 @@ def new_pod_status(pod: JsonObject, now: str) -> JsonObject:
     return status
 
 
+_STATUS_LISTS = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+_STATE_TIMES = {"running": ("startedAt",), "terminated": ("startedAt", "finishedAt")}
+
+
+def with_status_defaults(resource: Resource, obj: JsonObject) -> JsonObject:
+    """Complete a status that was written: times that are not set are null, as Go writes them."""
+    if resource is not PODS:
+        return obj
+    status = dict(obj["status"])
+    for key in _STATUS_LISTS:
+        if isinstance(status.get(key), list):
+            status[key] = [_with_container_status_defaults(each) for each in status[key]]
+    if isinstance(status.get("conditions"), list):
+        times = {"lastProbeTime": None, "lastTransitionTime": None}
+        status["conditions"] = [
+            {**times, **each} if isinstance(each, dict) else each for each in status["conditions"]
+        ]
+    if status.get("podIP") and not status.get("podIPs"):
+        status["podIPs"] = [{"ip": status["podIP"]}]
+    if status.get("podIPs") and not status.get("podIP"):
+        status["podIP"] = status["podIPs"][0].get("ip")
+    return {**obj, "status": status}
+
+
+def _with_container_status_defaults(status: Any) -> Any:
+    if not isinstance(status, dict):
+        return status
+    done: JsonObject = {"lastState": {}, **status}
+    for key in ("state", "lastState"):
+        state = done.get(key)
+        for phase, times in _STATE_TIMES.items():
+            if isinstance(state, dict) and isinstance(state.get(phase), dict):
+                state = done[key] = {**state, phase: {**dict.fromkeys(times), **state[phase]}}
+    return done
+
+
 def qos_class(spec: JsonObject) -> str:
     """Guaranteed, Burstable or BestEffort, by the CPU and memory of all containers."""
     guaranteed, any_set = True, False
@@ -144,6 +185,11 @@ def _with_container_defaults(container: Any) -> Any:
         **container,
         "resources": _with_default_requests(container.get("resources") or {}),
     }
+    if isinstance(done.get("ports"), list):
+        done["ports"] = [
+            {"protocol": "TCP", **each} if isinstance(each, dict) else each
+            for each in done["ports"]
+        ]
     done.setdefault("terminationMessagePath", "/dev/termination-log")
     done.setdefault("terminationMessagePolicy", "File")
     if not done.get("imagePullPolicy"):

@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 
-from runbus.localcluster.rules.causes import Causes
-from runbus.localcluster.rules.errors import invalid, precondition_failed
+from runbus.localcluster.rules.errors import precondition_failed
 from runbus.localcluster.rules.resources import NAMESPACES, Resource
 from runbus.localcluster.rules.timestamps import from_time, to_time
 
 JsonObject = dict[str, Any]
-_POLICIES = ("Orphan", "Background", "Foreground")
+POLICIES = ("Foreground", "Background", "Orphan")
 _FINALIZERS = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
 
 
@@ -41,7 +40,7 @@ class Deletion(msgspec.Struct, frozen=True):
 def decide_deletion(
     resource: Resource, obj: JsonObject, options: DeleteOptions, now_s: float
 ) -> Deletion:
-    """Decide on a stored object; 409 where a precondition fails, 422 on a wrong policy."""
+    """Decide on a stored object; 409 where a precondition fails."""
     _check(resource, obj, options)
     before = obj
     if resource is not NAMESPACES:
@@ -126,10 +125,6 @@ def _marked(obj: JsonObject, until: str, grace_s: int) -> JsonObject:
 
 def _check(resource: Resource, obj: JsonObject, options: DeleteOptions) -> None:
     meta = obj["metadata"]
-    if options.propagation is not None and options.propagation not in _POLICIES:
-        causes = Causes()
-        causes.unsupported("propagationPolicy", options.propagation, _POLICIES)
-        raise invalid("DeleteOptions", "meta.k8s.io", "", causes.found)
     if options.uid is not None and options.uid != meta["uid"]:
         why = (
             f"the UID in the precondition ({options.uid}) does not match the UID in record "

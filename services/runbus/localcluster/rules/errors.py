@@ -96,9 +96,11 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
-def already_exists(resource: Resource, name: str) -> ApiError:
-    """409: the name is taken."""
+def already_exists(resource: Resource, name: str, going: bool = False) -> ApiError:
+    """409: the name is taken, perhaps by an object that is being deleted (``going``)."""
     message = f'{resource.qualified} "{name}" already exists'
+    if going:
+        message = f"object is being deleted: {message}"
     return ApiError(409, "AlreadyExists", message, _details(resource, name))
 
 
@@ -140,7 +142,18 @@ def unsupported_media_type(accepted: str) -> ApiError:
         "the body of the request was in an unknown format - "
         f"accepted media types include: {accepted}"
     )
-    return ApiError(415, "UnsupportedMediaType", message, {})
+    return ApiError(415, "UnsupportedMediaType", message)
+
+
+def unsupported_patch_type() -> ApiError:
+    """415: a patch of no known kind; Kubernetes does not say which there are."""
+    return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+
+
+def bad_patch(shown: str, why: str) -> ApiError:
+    """422: what a patch leads to cannot be read as an object of its kind."""
+    cause = Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", "patch")
+    return invalid("", "", "", [cause])
 
 
 def too_large(limit_bytes: int) -> ApiError:
@@ -163,6 +176,11 @@ def expired_continue() -> ApiError:
     return ApiError(410, "Expired", message)
 
 
+def expired_list() -> ApiError:
+    """410: a list of a moment that is forgotten."""
+    return ApiError(410, "Expired", "The resourceVersion for the provided list is too old.")
+
+
 def too_large_version(wanted: int, current: int) -> ApiError:
     """504: a resourceVersion that this server has not reached."""
     cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
@@ -179,10 +197,8 @@ def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
     texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     qualified = f"{kind}.{group}" if group else kind
-    details: JsonObject = {"name": name}
-    if group:
-        details["group"] = group
-    details["kind"] = kind
+    details: JsonObject = {"name": name, "group": group, "kind": kind}
+    details = {key: value for key, value in details.items() if value}
     details["causes"] = [
         {"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes
     ]

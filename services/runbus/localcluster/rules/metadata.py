@@ -1,8 +1,11 @@
 """The rules for metadata that all kinds share."""
 
+import datetime as dt
 from typing import Any
 
-from runbus.localcluster.rules.causes import Causes
+import msgspec
+
+from runbus.localcluster.rules.causes import Causes, quoted
 from runbus.localcluster.rules.names import (
     check_dns_label,
     check_dns_subdomain,
@@ -10,12 +13,14 @@ from runbus.localcluster.rules.names import (
     check_qualified_name,
 )
 from runbus.localcluster.rules.resources import NAMESPACES, Resource
-from runbus.localcluster.rules.shapes import Meta
+from runbus.localcluster.rules.shapes import Meta, OwnerReference
 
 JsonObject = dict[str, Any]
 _MAX_ANNOTATIONS_BYTES = 256 * 1024
 _GENERATED = 5
 _MAX_BASE = 63 - _GENERATED
+_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+_IMMUTABLE = "field is immutable"
 # what only the server sets
 _SERVER_FIELDS = (
     "uid",
@@ -81,3 +86,60 @@ def validate_metadata(meta: Meta, resource: Resource, causes: Causes) -> None:
     if size > _MAX_ANNOTATIONS_BYTES:
         why = f"Too long: may not be more than {_MAX_ANNOTATIONS_BYTES} bytes"
         causes.invalid("metadata.annotations", "", why)
+    _validate_owners(meta.owner_references or [], causes)
+    _validate_finalizers(meta.finalizers or [], causes)
+
+
+def _validate_owners(owners: list[OwnerReference], causes: Causes) -> None:
+    where = "metadata.ownerReferences"
+    controllers = [each.name for each in owners if each.controller]
+    for each in owners:
+        named = (
+            ("apiVersion", "version", each.api_version),
+            ("kind", "kind", each.kind),
+            ("name", "name", each.name),
+            ("uid", "uid", each.uid),
+        )
+        for field, word, value in named:
+            if not value:
+                causes.invalid(f"{where}.{field}", value, f"{word} must not be empty")
+    if len(controllers) > 1:
+        why = (
+            'Only one reference can have Controller set to true. Found "true" in references for '
+            f"{controllers[0]} and {controllers[1]}"
+        )
+        causes.invalid(where, msgspec.to_builtins(owners), why)
+
+
+def _validate_finalizers(finalizers: list[str], causes: Causes) -> None:
+    where = "metadata.finalizers"
+    for each in finalizers:
+        causes.check(where, each, check_qualified_name(each))
+    for i, each in enumerate(finalizers):
+        if "/" not in each and each not in _FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            causes.invalid(f"{where}[{i}]", each, why)
+
+
+def validate_metadata_update(old: JsonObject, given: JsonObject, causes: Causes) -> None:
+    """Check what a client sends against what only the server sets; absent is as stored."""
+    uid, deleted = given.get("uid"), given.get("deletionTimestamp")
+    grace_s, stored_s = (each.get("deletionGracePeriodSeconds") for each in (given, old))
+    if grace_s is not None and grace_s != stored_s:
+        causes.invalid("metadata.deletionGracePeriodSeconds", grace_s, _IMMUTABLE)
+    if uid and uid != old["uid"]:
+        causes.invalid("metadata.uid", uid, _IMMUTABLE)
+    if "deletionTimestamp" not in old:
+        if deleted:
+            moment = dt.datetime.fromisoformat(str(deleted)).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+            causes.invalid_bare("metadata.deletionTimestamp", moment, _IMMUTABLE)
+        return
+    stored = old.get("finalizers") or []
+    added = sorted(each for each in given.get("finalizers") or [] if each not in stored)
+    if added:
+        shown = ", ".join(quoted(each) for each in added)
+        why = (
+            "no new finalizers can be added if the object is being deleted, found new finalizers "
+            f"[]string{{{shown}}}"
+        )
+        causes.forbidden("metadata.finalizers", why)

@@ -17,12 +17,17 @@ _MAX_DIFFERENCES = 20
 
 def validate_pod_update(old: JsonObject, new: JsonObject, causes: Causes) -> None:
     """Compare two specs; everything but the mutable fields must be equal."""
+    for key in ("containers", "initContainers"):
+        if len(old.get(key) or []) != len(new.get(key) or []):
+            causes.forbidden(f"spec.{key}", "pod updates may not add or remove containers")
+            return
     before, after = old.get("activeDeadlineSeconds"), new.get("activeDeadlineSeconds")
     if before is not None and (after is None or after > before):
-        why = f"must be less than or equal to previous value ({before})"
+        why = "must be less than or equal to previous value"
         if after is None:
-            why = "must not update from a positive integer to nil value"
+            after, why = "null", "must not update from a positive integer to nil value"
         causes.invalid("spec.activeDeadlineSeconds", after, why)
+        return
     gates = [each.get("name") for each in old.get("schedulingGates") or []]
     added = [g for g in new.get("schedulingGates") or [] if g.get("name") not in gates]
     if added:

@@ -35,10 +35,6 @@ def validate_pod_spec(pod: Pod, raw: JsonObject, causes: Causes) -> None:
     dns = raw["spec"].get("dnsPolicy")
     if dns not in _DNS:
         causes.unsupported("spec.dnsPolicy", dns, _DNS)
-    grace = spec.termination_grace_period_seconds
-    if grace is not None and grace < 0:
-        why = "must be greater than or equal to 0"
-        causes.invalid("spec.terminationGracePeriodSeconds", grace, why)
     deadline = spec.active_deadline_seconds
     if deadline is not None and not 1 <= deadline <= _MAX_DEADLINE:
         why = f"must be between 1 and {_MAX_DEADLINE}, inclusive"

@@ -12,10 +12,10 @@ class Resource(msgspec.Struct, frozen=True):
     """One served kind.
 
     ``deletes_to_object``: a delete answers with the object instead of a Status. ``graceful``: its
-    deletion has a grace period. ``generation``: metadata.generation is kept. ``must_version``: an
+    deletion has a grace period. ``generation``: metadata.generation is 1. ``must_version``: an
     update without resourceVersion is refused. ``status``: has the status subresource.
-    ``no_collection``: deletecollection is not allowed. ``bookmark``: fields a bookmark's object
-    shows besides metadata. ``read_only``: why none can be created here. ``refused``:
+    ``no_collection``: deletecollection is not allowed. ``bookmark``: what a bookmark's object
+    shows besides metadata, as JSON. ``read_only``: why none can be created here. ``refused``:
     subresources that are not served, and why.
     """
 
@@ -89,7 +89,7 @@ PODS = Resource(
         ),
         ("ephemeralcontainers", "the local cluster has no ephemeral containers"),
     ),
-    bookmark=("spec", "status"),
+    bookmark=('"spec":{"containers":null}', '"status":{}'),
 )
 NODES = Resource(
     "nodes",
@@ -97,7 +97,7 @@ NODES = Resource(
     namespaced=False,
     short_names=("no",),
     subresources=("status",),
-    bookmark=("spec", "status"),
+    bookmark=('"spec":{}', '"status":{}'),
 )
 NAMESPACES = Resource(
     "namespaces",
@@ -107,7 +107,7 @@ NAMESPACES = Resource(
     subresources=("finalize", "status"),
     deletes_to_object=True,
     no_collection=True,
-    bookmark=("spec", "status"),
+    bookmark=('"spec":{}', '"status":{}'),
 )
 EVENTS = Resource("events", "Event", short_names=("ev",))
 CONFIG_MAPS = Resource("configmaps", "ConfigMap", short_names=("cm",))

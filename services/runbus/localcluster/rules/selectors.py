@@ -14,11 +14,13 @@ from runbus.localcluster.rules.names import check_label_value, check_qualified_n
 from runbus.localcluster.rules.resources import EVENTS, PODS, Resource
 
 _TOKEN = re.compile(r"\s*(?:(!=|==|=|!|\(|\)|,|>|<)|([^\s!=(),<>]+))")
+_WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
+_NO_START = frozenset(("=", "==", "!=", "(", ")", ",", ">", "<"))
 _OPERATORS = "in, notin, =, ==, !=, gt, lt"
 
 
 class LabelRequirement(msgspec.Struct, frozen=True):
-    """One requirement; ``operator`` is in, notin, exists or absent."""
+    """One requirement; ``operator`` is in, notin, exists, absent, gt or lt (of whole numbers)."""
 
     key: str
     operator: str
@@ -34,8 +36,16 @@ class LabelRequirement(msgspec.Struct, frozen=True):
                 return value not in self.values
             case "exists":
                 return value is not None
+            case "gt" | "lt":
+                return _compares(value, self.operator, min(self.values))
             case _:
                 return value is None
+
+
+def _compares(value: str | None, operator: str, limit: str) -> bool:
+    if value is None or not _WHOLE.fullmatch(value):
+        return False
+    return int(value) > int(limit) if operator == "gt" else int(value) < int(limit)
 
 
 class _Tokens:
@@ -66,15 +76,17 @@ def parse_label_selector(text: str) -> tuple[LabelRequirement, ...]:
     """Read a label selector; ``ApiError`` 400 in Kubernetes' words where it is none."""
     tokens = _Tokens(text)
     found: list[LabelRequirement] = []
+    if tokens.peek() in _NO_START:
+        raise bad_request(f"found '{tokens.peek()}', expected: !, identifier, or 'end of string'")
     while tokens.peek():
         found.append(_requirement(tokens))
         after = tokens.take()
         if after == "":
             break
         if after != ",":
-            raise _unparsable(f"found '{after}', expected: ',' or 'end of string'")
+            raise bad_request(f"found '{after}', expected: ',' or 'end of string'")
         if not tokens.peek():
-            raise _unparsable("found '', expected: identifier after ','")
+            raise bad_request("found '', expected: identifier after ','")
     return tuple(found)
 
 
@@ -103,6 +115,12 @@ def _requirement(tokens: _Tokens) -> LabelRequirement:
             value = "" if tokens.peek() in {"", ","} else tokens.take()
             _check_value(key, value)
             return LabelRequirement(key, "notin" if operator == "!=" else "in", frozenset({value}))
+        case ">" | "<":
+            value = tokens.take()
+            if not _WHOLE.fullmatch(value):
+                why = "for 'Gt', 'Lt' operators, the value must be an integer"
+                raise _unparsable(f'values[0][{key}]: Invalid value: "{value}": {why}')
+            return LabelRequirement(key, "gt" if operator == ">" else "lt", frozenset({value}))
         case _:
             raise _unparsable(f"found '{operator}', expected: {_OPERATORS}")
 
@@ -128,7 +146,8 @@ def _value_set(tokens: _Tokens, key: str) -> frozenset[str]:
             values.append(word)
             expecting = False
         else:
-            raise _unparsable(f"found '{word}', expected: ',' or ')'")
+            wanted = "',', ')' or identifier" if expecting else "',' or ')'"
+            raise _unparsable(f"found '{word}', expected: {wanted}")
     return frozenset(values)
 
 
@@ -195,9 +214,7 @@ def parse_field_selector(text: str, resource: Resource) -> tuple[FieldRequiremen
     for part in filter(None, (each.strip() for each in re.split(r"(?<!\\),", text))):
         match = _PART.fullmatch(part)
         if match is None:
-            raise bad_request(
-                f'invalid field selector: "{part}"; can\'t understand: not a field=value term'
-            )
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         field, operator = match.group(1), match.group(2)
         known = _FIELDS.get(resource, frozenset()) | _EXTRA.get(resource.plural, frozenset())
         if field not in _COMMON and field not in known:

@@ -9,23 +9,27 @@ from typing import Any
 import msgspec
 
 from runbus.localcluster.rules import metadata
-from runbus.localcluster.rules.causes import Causes
+from runbus.localcluster.rules.causes import Causes, quoted
 from runbus.localcluster.rules.config_validation import validate_config
 from runbus.localcluster.rules.defaults import (
     new_pod_status,
     with_default_tolerations,
     with_defaults,
+    with_status_defaults,
 )
 from runbus.localcluster.rules.errors import (
+    ApiError,
+    bad_patch,
     bad_request,
     conflict,
     invalid,
     modified,
 )
+from runbus.localcluster.rules.immutable import validate_change
 from runbus.localcluster.rules.pod_updates import validate_pod_update, validate_status_update
 from runbus.localcluster.rules.pod_validation import validate_pod_spec
 from runbus.localcluster.rules.quantities import parse_quantity
-from runbus.localcluster.rules.resources import NODES, PODS, Resource
+from runbus.localcluster.rules.resources import NAMESPACES, NODES, PODS, Resource
 from runbus.localcluster.rules.shapes import Node, Pod, Quantities, Shape
 from runbus.localcluster.rules.small_shapes import (
     ConfigMap,
@@ -140,7 +144,9 @@ def prepare_create(
         new["status"] = new_pod_status(new, now)
     if resource is NODES:
         new["spec"] = _with_not_ready(new["spec"])
-    validate(resource, new)
+    causes = Causes()
+    validate_object(resource, new, causes)
+    _raise(causes, resource, new["metadata"]["name"])
     return new
 
 
@@ -155,73 +161,106 @@ def _with_not_ready(spec: JsonObject) -> JsonObject:
     return {**spec, "taints": [*taints, dict(_NOT_READY)]}
 
 
-def validate(resource: Resource, obj: JsonObject) -> None:
-    """Raise 422 with every cause where the object breaks a rule."""
-    causes = Causes()
+def validate_object(resource: Resource, obj: JsonObject, causes: Causes) -> None:
+    """Collect every rule that an object breaks."""
     read = typed(resource, obj)
     metadata.validate_metadata(read.metadata, resource, causes)
     if isinstance(read, Pod):
         validate_pod_spec(read, obj, causes)
     else:
         validate_config(resource, obj, causes)
-    if causes.found:
-        raise invalid(resource.kind, resource.group, read.metadata.name, causes.found)
 
 
 def prepare_update(
-    resource: Resource, old: JsonObject, body: Any, subresource: str = ""
+    resource: Resource, old: JsonObject, body: Any, subresource: str = "", patched: bool = False
 ) -> JsonObject:
     """The object an update leads to; ``old`` itself where nothing changes.
 
     A write to the main resource leaves status alone, a write to /status everything else but
-    labels and annotations of metadata, as the strategies of a kube-apiserver do.
+    labels and annotations of metadata, as the strategies of a kube-apiserver do. ``patched``: the
+    body is what a patch made of the stored object.
     """
-    obj = check_kind(resource, body)
-    typed(resource, obj)
-    _check_identity(resource, old, obj.get("metadata") or {})
+    obj = _readable(resource, body, patched)
+    given = obj.get("metadata") or {}
+    _check_identity(resource, old, given, patched)
     new = {key: value for key, value in obj.items() if key not in {"kind", "apiVersion"}}
-    meta = metadata.kept(old["metadata"], new.get("metadata") or {})
+    meta = metadata.kept(old["metadata"], given)
     if subresource == "status":
+        if resource is PODS and "ownerReferences" in old["metadata"]:
+            meta["ownerReferences"] = old["metadata"]["ownerReferences"]
         new = {**old, "metadata": meta, "status": new.get("status") or {}}
-        new = _normalised_status(resource, new)
+        new = with_status_defaults(resource, new)
     else:
-        new = {"metadata": meta, **_rest(new)}
-        if resource.has_status:
-            new.pop("status", None)
-            if "status" in old:
-                new["status"] = old["status"]
-        new = with_defaults(resource, new)
-    if new == old:
-        return old
-    if subresource == "status":
-        if resource is PODS:
-            causes = Causes()
-            validate_status_update(old, new, causes)
-            _raise(causes, new)
-    else:
-        validate(resource, new)
-        if resource is PODS:
-            causes = Causes()
-            validate_pod_update(old["spec"], new["spec"], causes)
-            _raise(causes, new)
-        if resource.generation and _rest(new) != _rest(old):
-            new["metadata"] = {**meta, "generation": old["metadata"].get("generation", 0) + 1}
+        new = _completed(resource, old, {"metadata": meta, **_rest(new)}, subresource)
+    causes = Causes()
+    metadata.validate_metadata_update(old["metadata"], given, causes)
+    if new != old:
+        _validate_update(resource, old, new, subresource, causes)
+    _raise(causes, resource, meta["name"])
+    return old if new == old else new
+
+
+def _readable(resource: Resource, body: Any, patched: bool) -> JsonObject:
+    """The body as an object of its kind; 400, or 422 where a patch led to it."""
+    try:
+        obj = check_kind(resource, body)
+        typed(resource, obj)
+    except ApiError as error:
+        if not patched:
+            raise
+        raise bad_patch(quoted(msgspec.json.encode(body).decode()), error.message) from error
+    return obj
+
+
+def _completed(
+    resource: Resource, old: JsonObject, new: JsonObject, subresource: str
+) -> JsonObject:
+    """The object with defaults, and with what only subresources write as it was."""
+    given = new
+    if resource.has_status:
+        new = {key: value for key, value in new.items() if key != "status"}
+        if "status" in old:
+            new["status"] = old["status"]
+    new = with_defaults(resource, new)
+    if resource is PODS:
+        new["spec"] = with_default_tolerations(new["spec"])
+    if resource is NAMESPACES:
+        said = given.get("spec") if subresource == "finalize" else old.get("spec")
+        new["spec"] = {**new["spec"], "finalizers": (said or {}).get("finalizers") or []}
     return new
 
 
-def _check_identity(resource: Resource, old: JsonObject, meta: JsonObject) -> None:
+def _validate_update(
+    resource: Resource, old: JsonObject, new: JsonObject, subresource: str, causes: Causes
+) -> None:
+    if subresource == "status":
+        if resource is PODS:
+            validate_status_update(old, new, causes)
+        return
+    validate_object(resource, new, causes)
+    if resource is PODS:
+        validate_pod_update(old["spec"], new["spec"], causes)
+    else:
+        validate_change(resource, old, new, causes)
+
+
+def _check_identity(resource: Resource, old: JsonObject, meta: JsonObject, patched: bool) -> None:
     stored = old["metadata"]
-    name = stored["name"]
-    if (meta.get("name") or name) != name:
+    name, namespace = stored["name"], stored.get("namespace")
+    if not meta.get("name"):
         raise bad_request(
-            f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+            f"the name of the object ({name} based on URL) was undeterminable: "
+            "name must be provided"
         )
-    if (meta.get("namespace") or stored.get("namespace")) != stored.get("namespace"):
+    if meta["name"] != name:
+        raise misnamed(meta["name"], name)
+    if (meta.get("namespace") or namespace) != namespace:
         raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
+            f"the namespace of the object ({meta['namespace']}) does not match the namespace on "
+            f"the request ({namespace})"
         )
     uid = meta.get("uid")
-    if uid and uid != stored["uid"]:
+    if uid and uid != stored["uid"] and not patched:
         why = (
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored['uid']}"
         )
@@ -232,34 +271,16 @@ def _check_identity(resource: Resource, old: JsonObject, meta: JsonObject) -> No
     if not version and resource.must_version:
         causes = Causes()
         causes.invalid("metadata.resourceVersion", 0, "must be specified for an update")
-        raise invalid(resource.kind, resource.group, name, causes.found)
+        _raise(causes, resource, name)
 
 
-def _raise(causes: Causes, pod: JsonObject) -> None:
+def misnamed(name: str, wanted: str) -> ApiError:
+    """400: the object says another name than the path."""
+    return bad_request(
+        f"the name of the object ({name}) does not match the name on the URL ({wanted})"
+    )
+
+
+def _raise(causes: Causes, resource: Resource, name: str) -> None:
     if causes.found:
-        raise invalid("Pod", "", pod["metadata"]["name"], causes.found)
-
-
-_STATUS_LISTS = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-
-
-def _normalised_status(resource: Resource, obj: JsonObject) -> JsonObject:
-    if resource is not PODS:
-        return obj
-    status = obj["status"]
-    for key in _STATUS_LISTS:
-        if isinstance(status.get(key), list):
-            filled = [
-                {"lastState": {}, **each} if isinstance(each, dict) else each
-                for each in status[key]
-            ]
-            status = {**status, key: filled}
-    if isinstance(status.get("conditions"), list):
-        filled = [
-            {"lastProbeTime": None, **each} if isinstance(each, dict) else each
-            for each in status["conditions"]
-        ]
-        status = {**status, "conditions": filled}
-    if "qosClass" not in status and "qosClass" in (obj.get("status") or {}):
-        status = {**status, "qosClass": obj["status"]["qosClass"]}
-    return {**obj, "status": status}
+        raise invalid(resource.kind, resource.group, name, causes.found)

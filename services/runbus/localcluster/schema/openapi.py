@@ -7,8 +7,8 @@ field means see the documentation of Kubernetes.
 
 from typing import Any
 
-from runbus.localcluster.rules.patches import MERGE_KEYS, PRIMITIVE_MERGE
 from runbus.localcluster.rules.resources import GROUP_VERSIONS, RESOURCES, Resource
+from runbus.localcluster.rules.strategic import MERGE_KEYS, PRIMITIVE_MERGE
 from runbus.localcluster.schema.types import Field, Types
 
 JsonObject = dict[str, Any]

@@ -1,17 +1,22 @@
-"""Fields that a kind does not have: found, and left out, as a kube-apiserver does. Pure."""
+"""Fields that a kind does not have, or that say nothing: left out, as a kube-apiserver does. Pure.
+
+Go writes no field that is null, and no list or map that is empty.
+"""
 
 from typing import Any
 
 from runbus.localcluster.schema.types import Field, Types
 
 JsonObject = dict[str, Any]
+_KEPT = frozenset(("managedFields",))  # an empty one says that owners are to be forgotten
+_EMPTY_TEXT = frozenset((("EnvVar", "value"),))
 _MOST = 20  # unknown fields that are told of
 
 
 def without_unknown(types: Types, name: str, obj: JsonObject) -> tuple[JsonObject, list[str]]:
-    """The object with the fields of its type only, and the paths of the others.
+    """The object with what it says by fields of its type, and the paths of unknown fields.
 
-    Nothing is copied where nothing is unknown. In patches ``$`` directives are left alone.
+    Nothing is copied where nothing is left out.
     """
     unknown: list[str] = []
     return _known(types, name, obj, "", unknown), unknown[:_MOST]
@@ -26,9 +31,10 @@ def _known(types: Types, name: str, obj: JsonObject, path: str, unknown: list[st
     for key, value in obj.items():
         field = fields.get(key)
         if field is None:
-            if not key.startswith("$"):
-                gone.append(key)
-                unknown.append(f"{path}{key}")
+            gone.append(key)
+            unknown.append(f"{path}{key}")
+        elif _says_nothing(name, key, field, value):
+            gone.append(key)
         elif not field.is_plain and value:
             kept = _value(types, field, value, f"{path}{key}", unknown)
             if kept is not value:
@@ -36,6 +42,13 @@ def _known(types: Types, name: str, obj: JsonObject, path: str, unknown: list[st
     if not gone and not changed:
         return obj
     return {key: changed.get(key, value) for key, value in obj.items() if key not in gone}
+
+
+def _says_nothing(name: str, key: str, field: Field, value: Any) -> bool:
+    if value is None or (value == "" and (name, key) in _EMPTY_TEXT):
+        return True
+    empty = (field.is_list and value == []) or (field.is_map and value == {})
+    return empty and key not in _KEPT
 
 
 def _value(types: Types, field: Field, value: Any, path: str, unknown: list[str]) -> Any:

@@ -11,9 +11,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from runbus.localcluster.rules.errors import ApiError, bad_request, expired_continue
+from runbus.localcluster.rules.errors import (
+    ApiError,
+    bad_request,
+    expired_continue,
+    too_large_version,
+)
+from runbus.localcluster.rules.resources import Resource
 from runbus.localcluster.rules.selectors import Selector
 from runbus.localcluster.store.history import Stored
+from runbus.localcluster.store.store import ObjectStore
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -38,6 +45,19 @@ class _Token(msgspec.Struct, frozen=True):
 _VERSION = "meta.k8s.io/v1"
 
 
+class ListOptions(msgspec.Struct, frozen=True):
+    """What to list: ``version`` None means the newest, which every other one but ``exact`` may be.
+
+    ``limit`` 0 is everything; ``token`` goes on where a page ended.
+    """
+
+    selector: Selector
+    limit: int = 0
+    token: str = ""
+    version: int | None = None
+    exact: bool = False
+
+
 class Pages:
     """The snapshots of lists that are being read in pages."""
 
@@ -45,6 +65,20 @@ class Pages:
         self._snapshots: OrderedDict[int, tuple[int, list[Stored]]] = OrderedDict()
         self._most = most
         self._next = 1
+
+    def of(self, store: ObjectStore, resource: Resource, options: ListOptions) -> Page:
+        """The page that is asked for; 504 for a version that is not reached, 410 as ``next``."""
+        wanted, newest = options.version, store.version
+        namespace = options.selector.namespace
+        if wanted is not None and wanted > newest:
+            raise too_large_version(wanted, newest)
+        if options.token:
+            return self.next(options.token, options.selector, options.limit)
+        if wanted is not None and options.exact:
+            items = store.at(resource, wanted, namespace)
+            return self.first(items, wanted, options.selector, options.limit)
+        current = store.all(resource, namespace)
+        return self.first(current, newest, options.selector, options.limit)
 
     def first(self, items: Iterable[Stored], version: int, selector: Selector, limit: int) -> Page:
         """The first page of a new list; ``limit`` 0 means everything."""

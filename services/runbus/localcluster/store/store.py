@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from runbus.localcluster.rules.errors import already_exists, not_found
+from runbus.localcluster.rules.errors import already_exists, expired_list, not_found
 from runbus.localcluster.rules.resources import Resource
 from runbus.localcluster.store.history import EventType, History, Stored, WatchEvent
 
@@ -29,7 +29,7 @@ class Collection:
         self.objects: dict[Key, Stored] = {}
         self.keys: list[Key] = []
         self.wakers: set[Callable[[], None]] = set()
-        fields = "".join(f',"{name}":{{}}' for name in resource.bookmark)
+        fields = "".join(f",{each}" for each in resource.bookmark)
         self._head = f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}",'.encode()
         self._bookmark_tail = f'","creationTimestamp":null}}{fields}}}}}\n'.encode()
 
@@ -133,13 +133,30 @@ class ObjectStore:
         end = bisect.bisect_left(keys, (namespace + "\0", ""))
         return (collection.objects[keys[i]] for i in range(start, end))
 
+    def at(self, resource: Resource, version: int, namespace: str = "") -> list[Stored]:
+        """All versions as they were at a resourceVersion; 410 where that is forgotten."""
+        history = self._collections[resource].history
+        position = history.after(version)
+        since = None if position is None else history.read(position, history.position)
+        if since is None:
+            raise expired_list()
+        found = {each.key: each for each in self.all(resource, namespace)}
+        for event in reversed(since):
+            if namespace in {"", event.new.key[0]}:
+                found.pop(event.new.key, None)
+                if event.old is not None:
+                    found[event.new.key] = event.old
+        return [found[key] for key in sorted(found)]
+
     def create(self, resource: Resource, obj: JsonObject) -> Stored:
         """Store a new object; 409 AlreadyExists where its name is taken."""
         collection = self._collections[resource]
         meta = obj["metadata"]
         key = (meta.get("namespace", ""), meta["name"])
-        if key in collection.objects:
-            raise already_exists(resource, meta["name"])
+        before = collection.objects.get(key)
+        if before is not None:
+            going = "deletionTimestamp" in before.obj["metadata"]
+            raise already_exists(resource, meta["name"], going)
         stored = self._versioned(key, obj)
         self._record(resource, EventType.ADDED, stored)
         collection.objects[key] = stored
