@@ -12,7 +12,7 @@ import pytest
 
 from runbus.contracts.states import RunState
 from runbus.reading.history import ObjectLife
-from support.chaos import ALLOWANCES, Chaos, event_of, id_of
+from support.chaos import ALLOWANCES, WORLDS, Chaos, event_of, id_of
 from support.cluster import until
 from support.kube_proxies import Stage
 from support.proxies import Way
@@ -22,13 +22,12 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.system,
     pytest.mark.timeout(600),
+    pytest.mark.parametrize("chaos", WORLDS, indirect=True, scope="module"),
 ]
-
-PODS = f"/api/v1/namespaces/{PROJECT}/pods"
 
 
 def on_a_pod(method: str, run_id: str) -> str:
-    return rf"^{method} {PODS}[\s\S]*{run_id}"
+    return rf"^{method} /api/v1/namespaces/[^/]+/pods[\s\S]*{run_id}"
 
 
 def waiting_for(file: Path) -> list[str]:
@@ -52,7 +51,8 @@ async def give_secret(chaos: Chaos, name: str) -> None:
         "metadata": {"name": name},
         "data": {"x": "MQ=="},
     }
-    status, answer = await chaos.system.kube("POST", f"/api/v1/namespaces/{PROJECT}/secrets", body)
+    path = f"/api/v1/namespaces/{chaos.namespace}/secrets"
+    status, answer = await chaos.system.kube("POST", path, body)
     assert status == 201, answer
 
 
@@ -272,7 +272,7 @@ async def test_a_pod_of_an_attempt_that_is_over_is_gone_at_once_beside_the_next_
     await create.caught()  # the launcher gives it up after 10 s and creates the pod once more
     await chaos.system.until(run_id, RunState.RUNNING, attempt=2)
     [first] = [life for life in chaos.lives(run_id) if life.attempt == 1]
-    await chaos.system.kube("DELETE", f"{PODS}/{first.name}")
+    await chaos.system.kube("DELETE", f"{chaos.pods}/{first.name}")
     await until(lambda: is_gone(chaos, first.uid), 60)  # its name is free again
 
     create.let_go()

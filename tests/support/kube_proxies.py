@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -169,10 +170,12 @@ def _abort(request: web.BaseRequest) -> web.Response:
 
 
 @asynccontextmanager
-async def kube_proxy(upstream: str) -> AsyncIterator[KubeProxy]:
-    """Run a proxy of an API server for the length of a block."""
+async def kube_proxy(
+    upstream: str, trust: ssl.SSLContext | bool = True
+) -> AsyncIterator[KubeProxy]:
+    """Run a proxy of an API server for the length of a block; `trust` is for its certificate."""
     timeout = aiohttp.ClientTimeout(total=None)
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = aiohttp.TCPConnector(limit=0, ssl=trust)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         proxy = KubeProxy(upstream, session)
         async with proxy.serving():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from itertools import count
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -12,34 +11,6 @@ from support.control_plane.kubelet import Kubelet
 from support.control_plane.plane import ControlPlane
 from support.histories import histories, violations
 from support.system import PROJECT, System, running_system
-
-_NUMBERS = count(1)
-QUICK_NODE = {
-    "cpu": "8",
-    "memory": "16Gi",
-    "pull_backoff_initial_s": 1,
-    "config_retry_s": 1,
-    "heartbeat_s": 2,
-}
-
-
-@pytest.fixture(scope="module")
-def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    name = f"module-{next(_NUMBERS)}"
-    control_plane.create_namespace(name)
-    yield name
-    control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
-
-
-@pytest.fixture(scope="module")
-def kubelet(
-    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kubelet]:
-    """The local cluster's runner as the kubelet of the node `worker`."""
-    folder = tmp_path_factory.mktemp("node") / "kubelet"
-    with Kubelet(control_plane, folder, node_name="worker", **QUICK_NODE) as kubelet:
-        yield kubelet
-    control_plane.request("DELETE", "/api/v1/nodes/worker")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
