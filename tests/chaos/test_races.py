@@ -6,7 +6,6 @@ The held message decides the order; nothing here depends on how fast anything is
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from runbus.contracts.states import RunState
 from runbus.reading.history import ObjectLife
 from support.chaos import ALLOWANCES, WORLDS, Chaos, event_of, id_of
 from support.cluster import until
+from support.held_back import give_secret, until_phase, waiting_for, waiting_for_secret
 from support.kube_proxies import Stage
 from support.proxies import Way
 from support.system import PROJECT, sleeping
@@ -28,40 +28,6 @@ pytestmark = [
 
 def on_a_pod(method: str, run_id: str) -> str:
     return rf"^{method} /api/v1/namespaces/[^/]+/pods[\s\S]*{run_id}"
-
-
-def waiting_for(file: Path) -> list[str]:
-    """Return a command that ends with 0 once a file is there."""
-    return ["sh", "-c", f"until [ -e '{file}' ]; do sleep 0.05; done"]
-
-
-def waiting_for_secret(name: str, **settings: Any) -> dict[str, Any]:
-    """Return the settings of a run whose pod cannot start before a secret is there."""
-    return {
-        "command": sleeping(1),
-        "env": [{"name": "X", "secret": {"name": name, "key": "x"}}],
-        "state_thresholds": {"pending_scheduled": "1s"},
-    } | settings
-
-
-async def give_secret(chaos: Chaos, name: str) -> None:
-    body = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name},
-        "data": {"x": "MQ=="},
-    }
-    path = f"/api/v1/namespaces/{chaos.namespace}/secrets"
-    status, answer = await chaos.system.kube("POST", path, body)
-    assert status == 201, answer
-
-
-async def until_phase(chaos: Chaos, run_id: str, phase: str) -> None:
-    async def reached() -> bool:
-        pods = await chaos.system.pods_of(run_id)
-        return [pod["status"]["phase"] for pod in pods] == [phase]
-
-    await until(reached, 60)
 
 
 async def abort(chaos: Chaos, run_id: str) -> None:

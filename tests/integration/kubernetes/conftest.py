@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from support.chaos import Chaos, chaos_on_kubernetes
 from support.control_plane.kubelet import Kubelet
 from support.control_plane.plane import ControlPlane
 from support.histories import histories, violations
 from support.system import PROJECT, System, running_system
+
+WATCH_SILENCE_S = "4"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -34,3 +37,18 @@ async def system(
         found = await histories(system.client.bus)
         wrong = {run_id: violations(steps) for run_id, steps in found.items()}
     assert {run_id: problems for run_id, problems in wrong.items() if problems} == {}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chaos(
+    control_plane: ControlPlane,
+    namespace: str,
+    kubelet: Kubelet,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Chaos]:
+    """The same with proxies before each service, and somebody who looks on."""
+    assert kubelet
+    folder = tmp_path_factory.mktemp("chaos")
+    silence = {"RUNBUS_WATCH_SILENCE_S": WATCH_SILENCE_S}
+    async with chaos_on_kubernetes(folder, control_plane, namespace, **silence) as chaos:
+        yield chaos
