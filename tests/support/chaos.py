@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from runbus.cli.stack.process import Process
-from runbus.cli.stack.service import SERVICES
+from runbus.cli.stack.service import SERVICES, ServiceProcess
 from runbus.contracts import codec, subjects
 from runbus.contracts.identity import run_id_from_key
 from runbus.contracts.replies import DeadLetter
@@ -70,7 +69,7 @@ class Chaos(Struct):
         """The path of the runs' pods."""
         return f"/api/v1/namespaces/{self.namespace}/pods"
 
-    def process(self, name: str) -> Process:
+    def process(self, name: str) -> ServiceProcess:
         """Return the process of a service."""
         return self.system.stack.services[name]
 
