@@ -5,8 +5,11 @@ The held message decides the order; nothing here depends on how fast anything is
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from runbus.contracts.states import RunState
@@ -170,6 +173,34 @@ async def test_a_pod_that_starts_before_its_delete_arrives_has_its_abort_withdra
 
     assert final.state is RunState.COMPLETED
     assert "abort_withdrawn" in await chaos.types(run_id)
+
+
+# A queue outside that holds what the launcher creates.
+
+
+async def test_a_run_that_a_queue_outside_holds_is_aborted(chaos: Chaos) -> None:
+    if chaos.system.stack.cluster is None:
+        pytest.skip("Kubernetes 1.20 drops scheduling gates: it does not know them yet")
+    run_id, launcher = id_of("held"), chaos.kube["pod-launcher"]
+    launcher.amend = partial(with_gate, on_a_pod("POST", run_id))
+    await chaos.submit("held", command=sleeping(100))
+    await chaos.system.until(run_id, RunState.HELD)
+    launcher.amend = lambda _named, body: body
+
+    await abort(chaos, run_id)
+    final = await chaos.over(run_id)
+
+    assert final.state is RunState.ABORTED
+    assert await chaos.system.pods_of(run_id) == []
+
+
+def with_gate(pattern: str, named: str, body: bytes) -> bytes:
+    """Return a pod's manifest as the webhook of a queue leaves it."""
+    if not re.search(pattern, named):
+        return body
+    manifest = msgspec.json.decode(body)
+    manifest["spec"]["schedulingGates"] = [{"name": "example.com/queue"}]
+    return msgspec.json.encode(manifest)
 
 
 # An abort while the launcher creates; objects that appear late.

@@ -2,7 +2,8 @@
 
 It stands between one service and the API server. A request that was let in is carried out even
 when its client has gone meanwhile: that is how an object appears late. Watches can be broken in the
-middle of an event or fall silent; `skew` gives the cluster another clock.
+middle of an event or fall silent; `skew` gives the cluster another clock, and `amend(named, body)`
+stands for what changes requests on their way, such as a webhook of a queue.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -72,6 +73,7 @@ class KubeProxy:
         self._is_cut = False
         self._watches: set[_Watch] = set()
         self.skew = timedelta()
+        self.amend: Callable[[str, bytes], bytes] = lambda _named, body: body
         self.url = ""
 
     def catch(self, pattern: str, stage: Stage = Stage.REQUEST) -> Catch:
@@ -131,6 +133,7 @@ class KubeProxy:
         await self._passing.wait()
         if not await self._passes(Stage.REQUEST, named, body):
             return _abort(request)
+        body = self.amend(named, body)
         headers = {
             name: v for name, v in request.headers.items() if name.lower() not in _HOP_BY_HOP
         }
