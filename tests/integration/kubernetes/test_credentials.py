@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from runbus.cli.doctor.runs import check_runs
 from runbus.cli.stack.probe import get
 from runbus.contracts.states import RunState
 from support.cluster import until
@@ -111,6 +112,7 @@ async def stands_still_until(system: System, renewed: Callable[[], None]) -> Non
     for service in WITH_CREDENTIALS:
         assert LOUD in system.stack.services[service].log.read_text(), service
     assert await system.pods_of(waiting) == []
+    await until(lambda: is_told(system, waiting), LIMIT_S)
     assert len(await system.pods_of(running)) == 1
 
     renewed()
@@ -119,6 +121,12 @@ async def stands_still_until(system: System, renewed: Callable[[], None]) -> Non
     assert (await system.over(running)).state is RunState.ABORTED
     await all_say(system, "")
     await works(system)
+
+
+async def is_told(system: System, run_id: str) -> bool:
+    """Whether the doctor says that nothing is created for a run."""
+    found = await check_runs(system.client, None)
+    return any(run_id in each.what and "nothing is created" in each.what for each in found)
 
 
 async def test_a_token_that_is_revoked_stops_everything_aloud_until_its_file_has_another(
