@@ -90,22 +90,28 @@ async def chaos(
 @asynccontextmanager
 async def no_seat_left(chaos: Chaos, token: str) -> AsyncIterator[None]:
     """Keep all seats for the length of a block."""
+    headers = {"Authorization": f"Bearer {token}"}
+    connector = aiohttp.TCPConnector(ssl=chaos.system.trust)
+    url = chaos.system.kube_url
     async with (
+        aiohttp.ClientSession(headers=headers, connector=connector) as http,
         asyncio.TaskGroup() as tasks,
-        aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {token}"},
-            connector=aiohttp.TCPConnector(ssl=chaos.system.trust),
-        ) as reader,
     ):
-        url = chaos.system.kube_url
-        keeping = [tasks.create_task(reading(reader, url)) for _ in range(READERS)]
+        keeping = [tasks.create_task(reading(http, url)) for _ in range(READERS)]
         keeping += [
             tasks.create_task(changing(url, chaos.system.trust, chaos.pods, token))
             for _ in range(CHANGING)
         ]
+        await until(lambda: is_full(http, url + chaos.pods), LIMIT_S)
         yield
         for each in keeping:
             each.cancel()
+
+
+async def is_full(http: aiohttp.ClientSession, pods: str) -> bool:
+    """Whether somebody who changes something finds no seat; where there is one, nothing changes."""
+    async with http.post(f"{pods}?dryRun=All", json={}) as answer:
+        return answer.status == TOO_MANY
 
 
 async def reading(http: aiohttp.ClientSession, url: str) -> None:

@@ -6,7 +6,7 @@ server believes up to ten seconds later; certificates run out by themselves.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
@@ -100,8 +100,11 @@ async def kubernetes_problem(system: System, service: str) -> str:
     return found
 
 
-async def stands_still_until(system: System, renewed: Callable[[], None]) -> None:
-    """Have services whose credentials are of no use say so; renew them, and all goes on."""
+async def stands_still_until(system: System, renewed: Callable[[str], Awaitable[None]]) -> None:
+    """Have services whose credentials are of no use say so; renew them, and all goes on.
+
+    `renewed` gets the id of a run that waits for it.
+    """
     running = await system.submit("runs", command=sleeping(90))
     await system.until(running, RunState.RUNNING)
     await all_say(system, "401")
@@ -112,10 +115,9 @@ async def stands_still_until(system: System, renewed: Callable[[], None]) -> Non
     for service in WITH_CREDENTIALS:
         assert LOUD in system.stack.services[service].log.read_text(), service
     assert await system.pods_of(waiting) == []
-    await until(lambda: is_told(system, waiting), LIMIT_S)
     assert len(await system.pods_of(running)) == 1
 
-    renewed()
+    await renewed(waiting)
 
     assert (await system.over(waiting)).state is RunState.COMPLETED
     assert (await system.over(running)).state is RunState.ABORTED
@@ -138,7 +140,12 @@ async def test_a_token_that_is_revoked_stops_everything_aloud_until_its_file_has
     await replaced(system, wallet, before)
 
     wallet.revokes(first)
-    await stands_still_until(system, lambda: put(wallet.token_file, second.token.encode()))
+
+    async def renewed(waiting: str) -> None:
+        await until(lambda: is_told(system, waiting), LIMIT_S)
+        put(wallet.token_file, second.token.encode())
+
+    await stands_still_until(system, renewed)
 
 
 async def test_a_plugin_is_run_again_once_its_token_is_refused(
@@ -160,4 +167,7 @@ async def test_a_certificate_that_runs_out_is_replaced_by_the_newest_of_the_kube
     wallet.shows_certificate(CERTIFICATE_LIFE_S)
     await replaced(system, wallet, wallet.in_force)  # from here on nobody has a token
 
-    await stands_still_until(system, lambda: wallet.shows_certificate(DAY_S))
+    async def renewed(_waiting: str) -> None:
+        wallet.shows_certificate(DAY_S)
+
+    await stands_still_until(system, renewed)
