@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.control_plane.kubelet import QUICK_NODE, Kubelet
 from support.control_plane.plane import ControlPlane, NotBuiltError, binaries
+
+_NUMBERS = count(1)
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)
@@ -41,3 +45,23 @@ def control_plane(
     """A real control plane, one for all tests of a process: each uses namespaces of its own."""
     with ControlPlane(tmp_path_factory.mktemp("kube") / "plane", kube_binaries) as plane:
         yield plane
+
+
+@pytest.fixture(scope="module")
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A module's own namespace of the control plane."""
+    name = f"module-{next(_NUMBERS)}"
+    control_plane.create_namespace(name)
+    yield name
+    control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="module")
+def kubelet(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kubelet]:
+    """The local cluster's runner as the kubelet of the node `worker`."""
+    folder = tmp_path_factory.mktemp("node") / "kubelet"
+    with Kubelet(control_plane, folder, node_name="worker", **QUICK_NODE) as kubelet:
+        yield kubelet
+    control_plane.request("DELETE", "/api/v1/nodes/worker")

@@ -5,15 +5,18 @@ The held message decides the order; nothing here depends on how fast anything is
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
 
 from runbus.contracts.states import RunState
 from runbus.reading.history import ObjectLife
-from support.chaos import ALLOWANCES, Chaos, event_of, id_of
+from support.chaos import ALLOWANCES, WORLDS, Chaos, event_of, id_of
 from support.cluster import until
+from support.held_back import give_secret, until_phase, waiting_for, waiting_for_secret
 from support.kube_proxies import Stage
 from support.proxies import Way
 from support.system import PROJECT, sleeping
@@ -22,46 +25,12 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.system,
     pytest.mark.timeout(600),
+    pytest.mark.parametrize("chaos", WORLDS, indirect=True, scope="module"),
 ]
-
-PODS = f"/api/v1/namespaces/{PROJECT}/pods"
 
 
 def on_a_pod(method: str, run_id: str) -> str:
-    return rf"^{method} {PODS}[\s\S]*{run_id}"
-
-
-def waiting_for(file: Path) -> list[str]:
-    """Return a command that ends with 0 once a file is there."""
-    return ["sh", "-c", f"until [ -e '{file}' ]; do sleep 0.05; done"]
-
-
-def waiting_for_secret(name: str, **settings: Any) -> dict[str, Any]:
-    """Return the settings of a run whose pod cannot start before a secret is there."""
-    return {
-        "command": sleeping(1),
-        "env": [{"name": "X", "secret": {"name": name, "key": "x"}}],
-        "state_thresholds": {"pending_scheduled": "1s"},
-    } | settings
-
-
-async def give_secret(chaos: Chaos, name: str) -> None:
-    body = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name},
-        "data": {"x": "MQ=="},
-    }
-    status, answer = await chaos.system.kube("POST", f"/api/v1/namespaces/{PROJECT}/secrets", body)
-    assert status == 201, answer
-
-
-async def until_phase(chaos: Chaos, run_id: str, phase: str) -> None:
-    async def reached() -> bool:
-        pods = await chaos.system.pods_of(run_id)
-        return [pod["status"]["phase"] for pod in pods] == [phase]
-
-    await until(reached, 60)
+    return rf"^{method} /api/v1/namespaces/[^/]+/pods[\s\S]*{run_id}"
 
 
 async def abort(chaos: Chaos, run_id: str) -> None:
@@ -206,6 +175,34 @@ async def test_a_pod_that_starts_before_its_delete_arrives_has_its_abort_withdra
     assert "abort_withdrawn" in await chaos.types(run_id)
 
 
+# A queue outside that holds what the launcher creates.
+
+
+async def test_a_run_that_a_queue_outside_holds_is_aborted(chaos: Chaos) -> None:
+    if chaos.system.stack.cluster is None:
+        pytest.skip("Kubernetes 1.20 drops scheduling gates: it does not know them yet")
+    run_id, launcher = id_of("held"), chaos.kube["pod-launcher"]
+    launcher.amend = partial(with_gate, on_a_pod("POST", run_id))
+    await chaos.submit("held", command=sleeping(100))
+    await chaos.system.until(run_id, RunState.HELD)
+    launcher.amend = lambda _named, body: body
+
+    await abort(chaos, run_id)
+    final = await chaos.over(run_id)
+
+    assert final.state is RunState.ABORTED
+    assert await chaos.system.pods_of(run_id) == []
+
+
+def with_gate(pattern: str, named: str, body: bytes) -> bytes:
+    """Return a pod's manifest as the webhook of a queue leaves it."""
+    if not re.search(pattern, named):
+        return body
+    manifest = msgspec.json.decode(body)
+    manifest["spec"]["schedulingGates"] = [{"name": "example.com/queue"}]
+    return msgspec.json.encode(manifest)
+
+
 # An abort while the launcher creates; objects that appear late.
 
 
@@ -272,7 +269,7 @@ async def test_a_pod_of_an_attempt_that_is_over_is_gone_at_once_beside_the_next_
     await create.caught()  # the launcher gives it up after 10 s and creates the pod once more
     await chaos.system.until(run_id, RunState.RUNNING, attempt=2)
     [first] = [life for life in chaos.lives(run_id) if life.attempt == 1]
-    await chaos.system.kube("DELETE", f"{PODS}/{first.name}")
+    await chaos.system.kube("DELETE", f"{chaos.pods}/{first.name}")
     await until(lambda: is_gone(chaos, first.uid), 60)  # its name is free again
 
     create.let_go()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from conformance.cluster_worlds import ClusterWorld, JsonObject, Run, ask
-from runbus.runtime.kube import (
+from runbus.runtime.kube_errors import (
     KubeConflictError,
     KubeExpiredError,
     KubeNotFoundError,

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.cluster_worlds import ClusterWorld, JsonObject, Run, a_binding, ask
 from conformance.test_cluster import a_pod, create, get, version, watching
-from runbus.runtime.kube import (
+from runbus.runtime.kube_errors import (
     KubeConflictError,
     KubeError,
     KubeExpiredError,

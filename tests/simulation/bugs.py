@@ -23,7 +23,8 @@ from runbus.contracts.transitions import Publisher
 from runbus.reading.objects import Pod
 from runbus.runtime.inbox import ACK_ACK, Delivery, Inbox
 from runbus.runtime.inbox import Handler as HandleMessage
-from runbus.runtime.kube import Kube, KubeNotFoundError
+from runbus.runtime.kube import Kube
+from runbus.runtime.kube_errors import KubeNotFoundError
 from runbus.runtime.leases import lease_subject
 from runbus.runtime.pull import Puller
 from runbus.runtime.runlog import RunLog, RunRecord, record_of
@@ -170,9 +171,9 @@ class _Cached(Kube):
 
     @asynccontextmanager
     async def stream(
-        self, path: str, query: Mapping[str, str | int]
+        self, path: str, query: Mapping[str, str | int], silence_s: float = 90.0
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with super().stream(path, query) as chunks:
+        async with super().stream(path, query, silence_s) as chunks:
             yield chunks
 
 

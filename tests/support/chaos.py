@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from runbus.cli.stack.process import Process
-from runbus.cli.stack.service import SERVICES
+from runbus.cli.stack.service import SERVICES, ServiceProcess
 from runbus.contracts import codec, subjects
 from runbus.contracts.identity import run_id_from_key
 from runbus.contracts.replies import DeadLetter
@@ -36,16 +35,21 @@ from runbus.reading.invariants import check
 from runbus.sdk.bus import StoredMessage
 from runbus.sdk.errors import BusError
 from runbus.sdk.follow import follow
+from support.control_plane.plane import ControlPlane
 from support.kube_proxies import KubeProxy, kube_proxy
 from support.proxies import BusProxy, bus_proxy
 from support.system import PROJECT, System, a_job, running_system
 from support.witness import Witness, now
+
+# Where a system can be broken.
+LOCAL_CLUSTER, KUBERNETES = WORLDS = ("local cluster", "Kubernetes")
 
 # A message that was in hand when its service was killed comes again after 30 s.
 END_TIMEOUT_S = 180.0
 READY_S = 120.0
 SETTLE_S = 120.0
 ASK_AGAIN_S = 0.25
+KUBERNETES_SILENCE_S = 90.0  # it sends a bookmark each minute, and none where nothing changes
 # Two cores, two systems at a time, tests beside: what the promise of a second is widened by.
 ALLOWANCES = Allowances(late_s=1.0, slack_s=float(os.environ.get("RUNBUS_TEST_SLACK_S", "3")))
 
@@ -58,8 +62,14 @@ class Chaos(Struct):
     bus: dict[str, BusProxy]
     kube: dict[str, KubeProxy]
     requests: list[Request]
+    namespace: str = PROJECT
 
-    def process(self, name: str) -> Process:
+    @property
+    def pods(self) -> str:
+        """The path of the runs' pods."""
+        return f"/api/v1/namespaces/{self.namespace}/pods"
+
+    def process(self, name: str) -> ServiceProcess:
         """Return the process of a service."""
         return self.system.stack.services[name]
 
@@ -202,6 +212,7 @@ async def running_chaos(
     proxied: Sequence[str] = SERVICES,
     cluster: Sequence[str] = (),
     replicas: int = 1,
+    namespace: str = PROJECT,
     **options: Any,
 ) -> AsyncIterator[Chaos]:
     """Run a system for the length of a block.
@@ -211,6 +222,7 @@ async def running_chaos(
         proxied: the services that get proxies.
         cluster: more options of the local cluster.
         replicas: of each service; those after the first are called `<service>-2` and so on.
+        namespace: of the runs' pods, where `defaults` name another than the project's.
         options: as of `running_system`.
 
     """
@@ -219,10 +231,12 @@ async def running_chaos(
         AsyncExitStack() as proxies,
         asyncio.TaskGroup() as tasks,
     ):
-        chaos = Chaos(system, Witness(system.kube_url, system.http), {}, {}, [])
+        chaos = Chaos(system, _witness(system, namespace), {}, {}, [], namespace)
         for name in proxied:
             chaos.bus[name] = await proxies.enter_async_context(bus_proxy(system.stack.nats_url))
-            chaos.kube[name] = await proxies.enter_async_context(kube_proxy(system.kube_url))
+            chaos.kube[name] = await proxies.enter_async_context(
+                kube_proxy(system.kube_url, system.trust)
+            )
         watching = tasks.create_task(chaos.witness.run())
         try:
             await _start_services(chaos, folder)
@@ -234,6 +248,13 @@ async def running_chaos(
                 bus.clear()
                 bus.resume()
             await _stop_services(chaos)
+
+
+def _witness(system: System, namespace: str) -> Witness:
+    """Return who looks on: at all of a cluster of its own, else at the system's namespace."""
+    if system.stack.cluster is not None:
+        return Witness(system.kube_url, system.http)
+    return Witness(system.kube_url, system.http, namespace, KUBERNETES_SILENCE_S)
 
 
 async def _start_services(chaos: Chaos, folder: Path) -> None:
@@ -266,3 +287,14 @@ async def _stop_services(chaos: Chaos) -> None:
     async with asyncio.TaskGroup() as tasks:
         for service in chaos.system.stack.services.values():
             tasks.create_task(service.stop(READY_S))
+
+
+@asynccontextmanager
+async def chaos_on_kubernetes(
+    folder: Path, plane: ControlPlane, namespace: str, **options: Any
+) -> AsyncIterator[Chaos]:
+    """Run a system on a real control plane for the length of a block; it has that namespace."""
+    defaults = f"namespaces: {{{PROJECT}: {namespace}}}\nlimits: {{concurrent_runs: 500}}\n"
+    options = {"kubeconfig": str(plane.kubeconfig()), "defaults": defaults} | options
+    async with running_chaos(folder, namespace=namespace, **options) as chaos:
+        yield chaos

@@ -1,15 +1,20 @@
 """A proxy of the Kubernetes API that a test owns: requests held, lost, hung, or answered late.
 
 It stands between one service and the API server. A request that was let in is carried out even
-when its client has gone meanwhile: that is how an object appears late.
+when its client has gone meanwhile: that is how an object appears late. Watches can be broken in the
+middle of an event or fall silent; `skew` gives the cluster another clock, and `amend(named, body)`
+stands for what changes requests on their way, such as a webhook of a queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,8 @@ from aiohttp import web
 from support.proxies import Catch
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
+_MOMENT = re.compile(rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"')
+_PASSED_ON = ("Date", "Retry-After")
 _HOP_BY_HOP = frozenset({"transfer-encoding", "connection", "content-length", "host", "keep-alive"})
 
 
@@ -31,11 +38,26 @@ class Stage(Enum):
     ANSWER = "answer"
 
 
+class _Watch:
+    """A watch that passes."""
+
+    def __init__(self) -> None:
+        self.breaks: WatchBreak | None = None
+        self.broken = asyncio.Event()
+
+
 class _Rule:
     def __init__(self, stage: Stage, pattern: str, catch: Catch) -> None:
         self.stage = stage
         self.pattern = re.compile(pattern)
         self.catch = catch
+
+
+class WatchBreak(Enum):
+    """What becomes of a watch."""
+
+    HALF_AN_EVENT = "half an event, and the connection is gone"
+    SILENCE = "nothing any more, and the connection stays"
 
 
 class KubeProxy:
@@ -49,6 +71,9 @@ class KubeProxy:
         self._passing.set()
         self._transports: set[asyncio.BaseTransport] = set()
         self._is_cut = False
+        self._watches: set[_Watch] = set()
+        self.skew = timedelta()
+        self.amend: Callable[[str, bytes], bytes] = lambda _named, body: body
         self.url = ""
 
     def catch(self, pattern: str, stage: Stage = Stage.REQUEST) -> Catch:
@@ -68,6 +93,15 @@ class KubeProxy:
     def resume(self) -> None:
         """End `hang`; what waited goes on."""
         self._passing.set()
+
+    def break_watches(self, how: WatchBreak) -> list[asyncio.Event]:
+        """Have each watch that is open now break at its next event; later ones are whole.
+
+        Gives an event for each, set once it is broken.
+        """
+        for watch in self._watches:
+            watch.breaks = how
+        return [watch.broken for watch in self._watches]
 
     def cut(self) -> None:
         """End every connection and answer no new one."""
@@ -99,6 +133,7 @@ class KubeProxy:
         await self._passing.wait()
         if not await self._passes(Stage.REQUEST, named, body):
             return _abort(request)
+        body = self.amend(named, body)
         headers = {
             name: v for name, v in request.headers.items() if name.lower() not in _HOP_BY_HOP
         }
@@ -111,24 +146,55 @@ class KubeProxy:
         ) as answer:
             if "watch=" in request.query_string:
                 return await self._stream(request, answer)
-            content = await answer.read()
+            content = self._skewed(await answer.read())
             await self._passing.wait()
             if not await self._passes(Stage.ANSWER, named, content):
                 return _abort(request)
             return web.Response(
-                status=answer.status, body=content, content_type=answer.content_type
+                status=answer.status,
+                body=content,
+                content_type=answer.content_type,
+                headers=self._passed_on(answer),
             )
 
     async def _stream(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse
     ) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status)
+        response = web.StreamResponse(status=answer.status, headers=self._passed_on(answer))
         response.content_type = answer.content_type
         await response.prepare(request)
-        async for chunk in answer.content.iter_any():
-            await self._passing.wait()
-            await response.write(chunk)
+        watch = _Watch()
+        self._watches.add(watch)
+        try:
+            async for line in answer.content:
+                await self._passing.wait()
+                if watch.breaks is WatchBreak.HALF_AN_EVENT:
+                    await response.write(line[: len(line) // 2])
+                    watch.broken.set()
+                    return _abort(request)
+                if watch.breaks is WatchBreak.SILENCE:
+                    watch.broken.set()
+                    continue
+                await response.write(self._skewed(line))
+        finally:
+            self._watches.discard(watch)
         return response
+
+    def _passed_on(self, answer: aiohttp.ClientResponse) -> dict[str, str]:
+        found = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
+        if "Date" in found:
+            date = parsedate_to_datetime(found["Date"]) + self.skew
+            found["Date"] = format_datetime(date, usegmt=True)
+        return found
+
+    def _skewed(self, content: bytes) -> bytes:
+        """Return an answer as the clock of the cluster would have it."""
+        return _MOMENT.sub(self._moved, content) if self.skew else content
+
+    def _moved(self, found: re.Match[bytes]) -> bytes:
+        moment = datetime.fromisoformat(found[0].strip(b'"').decode())
+        text = (moment + self.skew).isoformat().replace("+00:00", "Z")
+        return f'"{text}"'.encode()
 
     async def _passes(self, stage: Stage, named: str, content: bytes) -> bool:
         for rule in self._rules:
@@ -169,11 +235,15 @@ def _abort(request: web.BaseRequest) -> web.Response:
 
 
 @asynccontextmanager
-async def kube_proxy(upstream: str) -> AsyncIterator[KubeProxy]:
-    """Run a proxy of an API server for the length of a block."""
+async def kube_proxy(
+    upstream: str, trust: ssl.SSLContext | bool = True
+) -> AsyncIterator[KubeProxy]:
+    """Run a proxy of an API server for the length of a block; `trust` is for its certificate."""
     timeout = aiohttp.ClientTimeout(total=None)
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+    connector = aiohttp.TCPConnector(limit=0, ssl=trust)
+    async with aiohttp.ClientSession(
+        timeout=timeout, connector=connector, read_bufsize=BODY_BYTES_MAX
+    ) as session:
         proxy = KubeProxy(upstream, session)
         async with proxy.serving():
             yield proxy

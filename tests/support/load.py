@@ -71,7 +71,7 @@ class Load:
             await asyncio.sleep(0.05)
         name = lives[0].name
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
-        path = f"/api/v1/namespaces/{PROJECT}/pods/{name}/eviction"
+        path = f"{self._chaos.pods}/{name}/eviction"
         try:
             await self._chaos.system.kube("POST", path, body)
         except OSError:

@@ -34,12 +34,13 @@ CLUSTER_OPTIONS = (
 
 
 class System(Struct):
-    """A running system, a client of it, and its API server."""
+    """A running system, a client of it, and its API server with what its certificate is held to."""
 
     stack: Stack
     client: Client
     kube_url: str
     http: aiohttp.ClientSession
+    trust: ssl.SSLContext | bool = True
 
     async def submit(self, name: str, *, key: str | None = None, **settings: Any) -> str:
         """Submit a job and return its run id; it must be accepted."""
@@ -162,7 +163,7 @@ async def running_system(
         server, headers, trust = await asyncio.to_thread(_credentials, stack.kubeconfig)
         connector = aiohttp.TCPConnector(ssl=trust)
         async with aiohttp.ClientSession(headers=headers, connector=connector) as http:
-            yield System(stack, client, server, http)
+            yield System(stack, client, server, http, trust)
 
 
 def _credentials(kubeconfig: str) -> tuple[str, dict[str, str], ssl.SSLContext | bool]:

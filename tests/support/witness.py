@@ -18,8 +18,8 @@ from runbus.reading.history import ObjectLife, Outage, gone_life, pod_life
 from runbus.reading.objects import Pod, decode_pod, decode_pod_list, decode_watch_event
 
 AGAIN_S = 0.1
-SILENCE_S = 5.0  # the cluster is told to send bookmarks each second
-PATH = "/api/v1/pods"
+LIST_LIMIT_S = 5.0
+SILENCE_S = 5.0  # the local cluster is told to send bookmarks each second
 # After it is back, a service has to find out where everything stands.
 CATCHING_UP = timedelta(seconds=2)
 
@@ -30,11 +30,22 @@ def now() -> datetime:
 
 
 class Witness:
-    """Watches pods for the length of `run`; remembers every one."""
+    """Watches pods for the length of `run`; remembers every one.
 
-    def __init__(self, kube_url: str, http: aiohttp.ClientSession) -> None:
-        self._url = kube_url + PATH
+    `namespace` empty is the whole cluster; `silence_s` is how long a watch may say nothing.
+    """
+
+    def __init__(
+        self,
+        kube_url: str,
+        http: aiohttp.ClientSession,
+        namespace: str = "",
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        where = f"namespaces/{namespace}/pods" if namespace else "pods"
+        self._url = f"{kube_url}/api/v1/{where}"
         self._http = http
+        self._silence_s = silence_s
         self._version = ""
         self.lives: dict[str, ObjectLife] = {}
         self.outages: list[Outage] = []
@@ -64,7 +75,7 @@ class Witness:
 
     async def _list(self) -> None:
         async with (
-            asyncio.timeout(SILENCE_S),
+            asyncio.timeout(LIST_LIMIT_S),
             self._http.get(self._url, params={"labelSelector": labels.RUN_ID}) as answer,
         ):
             answer.raise_for_status()
@@ -84,7 +95,7 @@ class Witness:
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
         }
-        timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_S)
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=self._silence_s)
         async with self._http.get(self._url, params=query, timeout=timeout) as answer:
             answer.raise_for_status()
             async for line in answer.content:

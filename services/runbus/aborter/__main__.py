@@ -17,11 +17,8 @@ from runbus.runtime.service import Service, main
 
 async def run(service: Service[AborterConfig]) -> None:
     """Carry out aborts and clean-ups until told to stop."""
-    connection = await service.connect_kube(service.config)
-    try:
+    async with service.kubernetes(service.config) as connection:
         await _abort(service, Cluster(connection), Cluster(connection, CONNECTIONS_MAX))
-    finally:
-        await connection.close()
 
 
 async def _abort(

@@ -19,7 +19,7 @@ from runbus.runtime.clock import Clock
 from runbus.runtime.commands import read_command
 from runbus.runtime.errors import RetryableError
 from runbus.runtime.inbox import Delivery
-from runbus.runtime.kube import KubeConflictError, KubeError
+from runbus.runtime.kube_errors import KubeConflictError, KubeError
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord
 from runbus.sdk.errors import BusError
@@ -64,7 +64,7 @@ class CleanUpHandler:
             age_s = (self._clock.now() - delivery.stored_at).total_seconds()
             if age_s > CLEAN_UP_AGE_MAX_S:
                 return f"dropped: {error}"
-            raise RetryableError(str(error), delay_s=KUBE_AGAIN_S) from error
+            raise RetryableError(str(error), delay_s=error.wait_s(KUBE_AGAIN_S)) from error
         return ", ".join(outcomes) or "nothing named"
 
     async def _clean_up(self, record: RunRecord, fence: ObjectFence) -> str:

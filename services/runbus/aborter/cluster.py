@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from runbus.aborter.model import DeleteOrder
 from runbus.contracts import labels
+from runbus.reading.clocks import by_our_clock
 from runbus.reading.forcing import NodeView
 from runbus.reading.objects import (
     KubeEvent,
@@ -24,14 +25,8 @@ from runbus.reading.objects import (
     decode_node,
     decode_pod,
 )
-from runbus.runtime.kube import (
-    CONNECTIONS_MAX,
-    REQUEST_TIMEOUT_S,
-    Kube,
-    KubeNotFoundError,
-    KubeRefusedError,
-    KubeUnavailableError,
-)
+from runbus.runtime.kube import CONNECTIONS_MAX, REQUEST_TIMEOUT_S, Kube
+from runbus.runtime.kube_errors import KubeNotFoundError, KubeRefusedError, KubeUnavailableError
 
 T = TypeVar("T")
 
@@ -78,7 +73,7 @@ class Cluster:
 
         """
         try:
-            return _readable(decode_pod, await self._get(_pods(namespace, name)))
+            return self._pod(await self._get(_pods(namespace, name)))
         except KubeNotFoundError:
             return None
 
@@ -89,7 +84,10 @@ class Cluster:
             "limit": LIST_MAX,
         }
         items = _readable(_decode_raw_list, await self._get(_pods(namespace), query)).items
-        return tuple(FoundPod(_readable(decode_pod, bytes(raw)), bytes(raw)) for raw in items)
+        return tuple(FoundPod(self._pod(bytes(raw)), bytes(raw)) for raw in items)
+
+    def _pod(self, raw: bytes) -> Pod:
+        return by_our_clock(_readable(decode_pod, raw), self._kube.clock_offset)
 
     async def delete(self, order: DeleteOrder) -> None:
         """Delete a pod with preconditions; an object that is gone is as good.

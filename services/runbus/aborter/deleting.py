@@ -19,7 +19,7 @@ from runbus.reading.owners import attempt_of, run_of
 from runbus.reading.pods import read_pod
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import RetryableError
-from runbus.runtime.kube import KubeConflictError, KubeError
+from runbus.runtime.kube_errors import KubeConflictError, KubeError
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.runtime.tracing import Tracing

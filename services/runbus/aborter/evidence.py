@@ -28,7 +28,7 @@ from runbus.contracts.evidence import (
 from runbus.contracts.status import RunStatus
 from runbus.contracts.texts import cut
 from runbus.reading.objects import Condition, KubeEvent, Node
-from runbus.runtime.kube import KubeError, KubeUnavailableError
+from runbus.runtime.kube_errors import KubeError, KubeUnavailableError
 
 LOG_BYTES_MAX = 128 * 1024
 EVIDENCE_BYTES_MAX = 512 * 1024

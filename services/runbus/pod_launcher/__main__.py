@@ -14,16 +14,13 @@ HELD_S = 2.0
 
 async def run(service: Service[LauncherConfig]) -> None:
     """Launch admitted runs until told to stop."""
-    cluster = await service.connect_kube(service.config)
-    try:
+    async with service.kubernetes(service.config) as cluster:
         handler = Handler(
             service.run_log, cluster, service.clock, service.log, service.config.namespaces
         )
         inbox = service.inbox(LAUNCH_CONSUMER, in_hand_max=in_hand_max(service.config))
         service.health.complete()
         await inbox.run(handler.handle, service.stopping)
-    finally:
-        await cluster.close()
 
 
 def in_hand_max(config: LauncherConfig) -> int:

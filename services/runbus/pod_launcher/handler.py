@@ -16,8 +16,8 @@ from runbus.pod_launcher.model import Create, Drop, Refuse
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import PoisonError, RetryableError
 from runbus.runtime.inbox import Delivery
-from runbus.runtime.kube import (
-    Kube,
+from runbus.runtime.kube import Kube
+from runbus.runtime.kube_errors import (
     KubeConflictError,
     KubeNotFoundError,
     KubeRefusedError,
@@ -31,8 +31,6 @@ from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 CREATE_DEADLINE_S = 10.0
 RETRY_S = 1.0
 RETRY_MAX_S = 30.0
-# A server may ask for more patience than we have by ourselves, but not for a run to be forgotten.
-RETRY_AFTER_MAX_S = 300.0
 
 # The reason of the one conflict that says that the object is there.
 ALREADY_EXISTS = "AlreadyExists"
@@ -176,4 +174,4 @@ def _read(delivery: Delivery) -> RunAdmitted:
 def _delay_s(error: KubeUnavailableError, delivery: Delivery) -> float:
     """Return the server's own Retry-After, else a delay that doubles with each delivery."""
     doubled = RETRY_S * float(2 ** min(delivery.deliveries - 1, 10))
-    return max(min(error.retry_after_s, RETRY_AFTER_MAX_S), min(doubled, RETRY_MAX_S))
+    return error.wait_s(min(doubled, RETRY_MAX_S))

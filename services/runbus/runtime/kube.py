@@ -2,91 +2,60 @@
 
 kubernetes_asyncio finds the configuration, authenticates and holds the connections;
 `kube_credentials` keeps tokens valid. Its models are not used: raw bytes cost 11 to 18 times less
-CPU (ADR-0005). Answers that are no success become one of the errors below, chosen by status, with
+CPU (ADR-0005). Answers that are no success become one of `kube_errors`, chosen by status, with
 the server's own text.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
-from msgspec import Struct
 
+from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.config import KubeConfig
+from runbus.runtime.kube_clock import ServerClock
 from runbus.runtime.kube_credentials import Credentials, CredentialsError, credentials_of
+from runbus.runtime.kube_errors import KubeError, KubeUnavailableError, error_of
 from runbus.runtime.kube_library import kube_library
+from runbus.runtime.kube_reach import PATH as PROBE_PATH
+from runbus.runtime.kube_reach import UNAUTHORIZED, Reach
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.token_bucket import TokenBucket, burst_of
 from runbus.runtime.tracing import Span, Tracing
 
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
-# A watch that says nothing for longer than this is dead: bookmarks come once a minute at least.
+# A watch that says nothing for longer than this may be dead: bookmarks come once a minute, but for
+# old servers where nothing changes, and to open a watch anew costs little.
 WATCH_SILENCE_S = 90.0
 # Of a request's time, what may go by before the client's own rate lets it through.
 PATIENCE_SHARE = 0.5
 CONNECTIONS_MAX = 64
-ERROR_BODY_BYTES_MAX = 4096
+RETIRED_S = 600.0  # no watch lasts longer
 READ_BYTES = 2 * 1024 * 1024  # a watch event is one line, and may be long
 JSON_TYPE = "application/json"
 
 
-class KubeError(Exception):
-    """An answer that is no success. `message` is the server's own."""
-
-    def __init__(self, status: int, reason: str, message: str, retry_after_s: float = 0.0) -> None:
-        super().__init__(f"{status} {reason}: {message}" if status else message)
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.retry_after_s = retry_after_s
-
-
-class KubeNotFoundError(KubeError):
-    """404: there is no such object."""
-
-
-class KubeConflictError(KubeError):
-    """409: it already exists, or a precondition failed."""
-
-
-class KubeRefusedError(KubeError):
-    """400, 403, 422 and the like: asking again the same way does not help."""
-
-
-class KubeExpiredError(KubeError):
-    """410: the resource version is too old; list again."""
-
-
-class KubeUnavailableError(KubeError):
-    """429, 5xx, 401, timeouts, broken connections: may pass; `retry_after_s` if the server says."""
-
-
-class _Details(Struct):
-    retryAfterSeconds: float = 0.0  # noqa: N815 - Kubernetes' name
-
-
-class _Status(Struct):
-    reason: str | None = ""
-    message: str | None = ""
-    details: _Details | None = None
-
-
-_STATUS = msgspec.json.Decoder(_Status)
+# kubernetes_asyncio's connections, and our session on them.
+OpenAnew = Callable[[], tuple[Any, aiohttp.ClientSession]]
 
 
 class Kube:
     """One connection to an API server. Make it with `connect`.
 
-    `configuration` and `connections` are kubernetes_asyncio's.
+    `configuration` and `connections` are kubernetes_asyncio's; `open_anew` gives other connections
+    once the certificates have changed.
     """
 
     def __init__(
@@ -99,6 +68,8 @@ class Kube:
         monotonic: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
         bucket: TokenBucket | None = None,
+        clock: Clock | None = None,
+        open_anew: OpenAnew | None = None,
     ) -> None:
         self._configuration = configuration
         self._connections = connections
@@ -109,11 +80,28 @@ class Kube:
         self._session: aiohttp.ClientSession = session or connections.pool_manager
         self._proxy = configuration.proxy or _proxy_for(self.url)
         self._credentials = credentials or Credentials(configuration)
+        self._certificates = self._credentials.certificates
+        self._certificates_problem = ""
+        self._open_anew = open_anew
+        self._retired: deque[tuple[float, aiohttp.ClientSession, Any]] = deque()
+        self._clock = clock or SystemClock()
+        self._server_clock = ServerClock()
+        self.reach = Reach(monotonic)
 
     @property
     def url(self) -> str:
         """The API server's address."""
         return str(self._configuration.host)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """The API server's clock less ours; none where they agree."""
+        return self._server_clock.offset
+
+    async def probe(self) -> None:
+        """Ask for the server's version, which `reach` learns from."""
+        with contextlib.suppress(KubeError):
+            await self.request("GET", PROBE_PATH)
 
     async def request(
         self,
@@ -157,59 +145,62 @@ class Kube:
         left_s = max(send_by - started, 0.0)
         code = 0
         try:
-            async with (
-                asyncio.timeout(left_s),
-                await self._open(method, path, query, data, send_by) as response,
-            ):
-                content = await response.read()
-                code = response.status
-                span.answered(code)
-                if response.status >= 400:
-                    raise error_of(response.status, content, response.headers)
-                return content
-        except TimeoutError as error:
-            text = f"{method} {path}: no answer within {left_s:g} s"
-            raise KubeUnavailableError(0, "Timeout", text) from error
-        except CredentialsError as error:
-            raise KubeUnavailableError(0, "Credentials", f"{method} {path}: {error}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            text = f"{method} {path}: {type(error).__name__}: {error}"
-            raise KubeUnavailableError(0, "Unreachable", text) from error
+            with self._translated(f"{method} {path}", f"no answer within {left_s:g} s"):
+                async with (
+                    asyncio.timeout(left_s),
+                    await self._open(method, path, query, data, send_by) as response,
+                ):
+                    content = await response.read()
+                    code = response.status
+                    span.answered(code)
+                    if response.status >= 400:
+                        raise error_of(response.status, content, response.headers)
+                    return content
         finally:
             self._metrics.kube_requests.labels(method, str(code)).inc()
             self._metrics.kube_request_s.labels(method).observe(self._monotonic() - started)
 
     @asynccontextmanager
     async def stream(
-        self, path: str, query: Mapping[str, str | int]
+        self, path: str, query: Mapping[str, str | int], silence_s: float = WATCH_SILENCE_S
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a watch; gives its chunks as they arrive, to be cut into lines by the reader.
 
         Raises:
             KubeError: at the opening.
-            KubeUnavailableError: when the connection breaks or falls silent.
+            KubeUnavailableError: when the connection breaks, or is silent for `silence_s`.
 
         """
         timeout_s = CONNECT_TIMEOUT_S + REQUEST_TIMEOUT_S
         if self._bucket is not None:
             await self._take_turn(self._bucket, f"watch {path}", timeout_s * PATIENCE_SHARE)
-        try:
+        with self._translated(f"watch {path}", "silent"):
             async with asyncio.timeout(timeout_s):
                 send_by = self._monotonic() + timeout_s
                 response = await self._open("GET", path, query, None, send_by)
             try:
                 if response.status >= 400:
                     raise error_of(response.status, await response.read(), response.headers)
-                yield _chunks(response)
+                yield _chunks(response, silence_s)
             finally:
                 response.close()
+
+    @contextmanager
+    def _translated(self, what: str, too_slow: str) -> Iterator[None]:
+        """Turn what goes wrong below into an error of ours, and take note of it."""
+        try:
+            yield
         except TimeoutError as error:
-            raise KubeUnavailableError(0, "Timeout", f"watch {path}: silent") from error
+            raise self._unavailable("Timeout", f"{what}: {too_slow}") from error
         except CredentialsError as error:
-            raise KubeUnavailableError(0, "Credentials", f"watch {path}: {error}") from error
+            raise self._unavailable("Credentials", f"{what}: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
-            text = f"watch {path}: {type(error).__name__}: {error}"
-            raise KubeUnavailableError(0, "Unreachable", text) from error
+            text = f"{what}: {type(error).__name__}: {error}"
+            raise self._unavailable("Unreachable", text) from error
+
+    def _unavailable(self, reason: str, text: str) -> KubeUnavailableError:
+        self.reach.failed(text, is_refused=reason == "Credentials")
+        return KubeUnavailableError(0, reason, text)
 
     async def _take_turn(self, bucket: TokenBucket, what: str, patience_s: float) -> None:
         """Wait until the client's own rate lets a request through.
@@ -238,17 +229,39 @@ class Kube:
         if query:
             url += "?" + urlencode(query, quote_via=quote)
         generation = self._credentials.generation
-        response = await self._send(method, url, data, send_by)
-        if response.status != 401:
-            return response
         try:
+            response = await self._send(method, url, data, send_by)
+        except aiohttp.ClientSSLError:  # another authority may have been named by now
             if not await self._credentials.renew(generation):
-                return response
+                raise
+            response = await self._send(method, url, data, send_by)
+        if response.status == UNAUTHORIZED:
+            response = await self._open_again(response, generation, method, url, data, send_by)
+        self.reach.answered(response.status)
+        return response
+
+    async def _open_again(
+        self,
+        response: aiohttp.ClientResponse,
+        generation: int,
+        method: str,
+        url: str,
+        data: bytes | None,
+        send_by: float,
+    ) -> aiohttp.ClientResponse:
+        """Send a request that was refused with other credentials, if there are any."""
+        try:
+            is_renewed = await self._credentials.renew(generation)
         except BaseException:
             response.close()
             raise
-        response.release()
-        return await self._send(method, url, data, send_by)
+        if is_renewed:
+            response.release()
+            response = await self._send(method, url, data, send_by)
+        if response.status == UNAUTHORIZED:
+            why = self._certificates_problem or "the API server refuses our credentials"
+            self.reach.failed(f"{method} {urlsplit(url).path}: 401: {why}", is_refused=True)
+        return response
 
     async def _send(
         self, method: str, url: str, data: bytes | None, send_by: float
@@ -256,10 +269,13 @@ class Kube:
         headers = {"Accept": JSON_TYPE, **await self._credentials.headers()}
         if data is not None:
             headers["Content-Type"] = JSON_TYPE
+        if self._credentials.certificates != self._certificates:
+            await self._reconnect()
         if self._monotonic() >= send_by:
             raise TimeoutError
+        sent_at = self._clock.now()
         # aiohttp's own limits are off: the caller's timeout is the limit.
-        return await self._session.request(
+        response = await self._session.request(
             method,
             url,
             data=data,
@@ -268,11 +284,40 @@ class Kube:
             proxy=self._proxy,
             server_hostname=self._configuration.tls_server_name,
         )
+        self._server_clock.take(response.headers.get("Date", ""), sent_at, self._clock.now())
+        return response
+
+    async def _reconnect(self) -> None:
+        """Open connections with the certificates that there are now.
+
+        What is under way on those before, such as a watch, goes on there: they are closed once
+        nothing can be, for whoever reads from them would not learn of it. Certificates that cannot
+        be used, such as half-written ones, are tried once: until others are read all stays.
+        """
+        self._certificates = self._credentials.certificates
+        if self._open_anew is None:
+            return
+        before = (self._monotonic(), self._session, self._connections)
+        try:
+            self._connections, self._session = self._open_anew()
+        except (OSError, ValueError) as error:
+            self._certificates_problem = f"certificates that cannot be used: {error}"
+            return
+        self._certificates_problem = ""
+        self._retired.append(before)
+        while self._retired[0][0] < self._monotonic() - RETIRED_S:
+            await _close(*self._retired.popleft()[1:])
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
-        await self._connections.close()
+        for _, session, connections in self._retired:
+            await _close(session, connections)
+        await _close(self._session, self._connections)
+
+
+async def _close(session: aiohttp.ClientSession, connections: Any) -> None:
+    await session.close()
+    await connections.close()
 
 
 def _session_of(connections: Any) -> aiohttp.ClientSession:
@@ -311,8 +356,12 @@ async def connect(
     configuration = library.Configuration()
     credentials = await credentials_of(config, configuration, library)
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
-    connections = library.RESTClientObject(configuration)
-    session = _session_of(connections)
+
+    def opened() -> tuple[Any, aiohttp.ClientSession]:
+        connections = library.RESTClientObject(configuration)
+        return connections, _session_of(connections)
+
+    connections, session = opened()
     return Kube(
         configuration,
         connections,
@@ -320,6 +369,7 @@ async def connect(
         credentials,
         session,
         tracing=tracing,
+        open_anew=opened,
         bucket=_bucket_of(config),
     )
 
@@ -331,41 +381,10 @@ def _bucket_of(config: KubeConfig) -> TokenBucket | None:
     return TokenBucket(config.kube_qps, burst, time.monotonic())
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _chunks(response: aiohttp.ClientResponse, silence_s: float) -> AsyncIterator[bytes]:
     while True:
-        async with asyncio.timeout(WATCH_SILENCE_S):
+        async with asyncio.timeout(silence_s):
             chunk = await response.content.readany()
         if not chunk:
             return
         yield chunk
-
-
-def error_of(status: int, content: bytes, headers: Mapping[str, str]) -> KubeError:
-    """Return the error that an answer stands for, with the server's own reason and message."""
-    try:
-        found = _STATUS.decode(content)
-    except msgspec.MsgspecError:
-        text = content[:ERROR_BODY_BYTES_MAX].decode(errors="replace").strip()
-        found = _Status(reason="", message=text)
-    retry_after_s = _seconds(headers.get("Retry-After", ""))
-    if not retry_after_s and found.details is not None:
-        retry_after_s = found.details.retryAfterSeconds
-    kind = _error_class(status)
-    return kind(status, found.reason or "", found.message or "", retry_after_s)
-
-
-def _error_class(status: int) -> type[KubeError]:
-    if status == 404:
-        return KubeNotFoundError
-    if status == 409:
-        return KubeConflictError
-    if status == 410:
-        return KubeExpiredError
-    # 401: credentials are being rotated; 408 and 429: too busy.
-    if status in {401, 408, 429} or status >= 500:
-        return KubeUnavailableError
-    return KubeRefusedError
-
-
-def _seconds(text: str) -> float:
-    return float(text) if text.isdigit() else 0.0

@@ -1,17 +1,19 @@
 """What a connection to Kubernetes says of who it is, and how that is kept valid.
 
 Tokens run out: those of exec plugins (EKS, GKE, AKS) after minutes, a service account's after an
-hour. kubernetes_asyncio reads a kubeconfig once; here it is read again, plugin and all, before
-a token runs out where that is known, and when the API server refuses it. It must not know
-requests.
+hour; client certificates after months. kubernetes_asyncio reads a kubeconfig once; here it is read
+again, plugin and all, before a token runs out where that is known, and when the API server refuses
+it. It must not know requests.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from runbus.runtime.clock import Clock, SystemClock
@@ -22,6 +24,18 @@ from runbus.runtime.kube_library import KubeLibrary
 RENEW_EVERY_S = 5.0
 EARLY = timedelta(seconds=60)
 EARLY_SHARE = 4  # of a short life, renewed when three quarters are over
+# What a kubeconfig says of a connection, by the names of kubernetes_asyncio's configuration.
+_OF_KUBECONFIG = (
+    "api_key",
+    "host",
+    "ssl_ca_cert",
+    "cert_file",
+    "key_file",
+    "verify_ssl",
+    "tls_server_name",
+    "proxy",
+)
+_CERTIFICATES = ("ssl_ca_cert", "cert_file", "key_file")
 
 # Sets the credentials in the configuration; returns when they run out, where that is known.
 Load = Callable[[], Awaitable[datetime | None]]
@@ -32,7 +46,10 @@ class CredentialsError(Exception):
 
 
 class Credentials:
-    """The credentials of one connection. `generation` counts how often they were renewed."""
+    """The credentials of one connection. `generation` counts how often they were renewed.
+
+    `certificates` is a digest of what connections show and trust: other ones need connections anew.
+    """
 
     def __init__(
         self, configuration: Any, load: Load | None = None, clock: Clock | None = None
@@ -45,12 +62,14 @@ class Credentials:
         self._expires_at: datetime | None = None
         self._renew_at: datetime | None = None
         self.generation = 0
+        self.certificates = b""
 
     async def load(self) -> None:
         """Load them for the first time; raises what kubernetes_asyncio raises."""
         if self._load is None:
             return
         self._expires_at = await self._load()
+        self.certificates = await asyncio.to_thread(_digest, self._configuration)
         self._renew_at = None
         if self._expires_at is not None:
             left = max(self._expires_at - self._clock.now(), timedelta())
@@ -86,12 +105,12 @@ class Credentials:
             if now - self._tried_at < RENEW_EVERY_S:
                 return False
             self._tried_at = now
-            before = await self._headers()
+            before = (await self._headers(), self.certificates)
             try:
                 await self.load()
             except Exception as error:
                 raise CredentialsError(f"cannot renew the credentials: {_told(error)}") from error
-            if await self._headers() == before:
+            if (await self._headers(), self.certificates) == before:
                 return False
             self.generation += 1
             return True
@@ -166,11 +185,24 @@ def _from_file(config: KubeConfig, configuration: Any, kube_config: Any) -> Load
                 config_base_path=None,
                 active_context=config.kube_context or None,
             )
-        await kept.load_and_set(configuration)
+        # Set as a whole, and only then: a plugin may take seconds, and of what the kubeconfig
+        # does not say any more (a token, where there is a certificate now) nothing may be left.
+        fresh = type(configuration)()
+        await kept.load_and_set(fresh)
+        for name in _OF_KUBECONFIG:
+            setattr(configuration, name, getattr(fresh, name))
         expiry: datetime | None = getattr(kept, "exec_plugin_expiry", None)
         return expiry
 
     return load
+
+
+def _digest(configuration: Any) -> bytes:
+    found = hashlib.sha256()
+    for name in _CERTIFICATES:
+        path = getattr(configuration, name, None)
+        found.update(hashlib.sha256(Path(path).read_bytes() if path else b"").digest())
+    return found.digest()
 
 
 def _told(error: Exception) -> str:

@@ -13,7 +13,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +34,7 @@ from runbus.runtime.errors import FatalError
 from runbus.runtime.health import Health
 from runbus.runtime.inbox import Inbox
 from runbus.runtime.kube import Kube
+from runbus.runtime.kube_reach import look_after
 from runbus.runtime.leases import Lease
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
@@ -61,7 +63,7 @@ COLLECT_AFTER = (10_000, 10, 10)
 class Service(Struct, Generic[T]):
     """What a service's own `run` gets: its settings and everything connected.
 
-    Kubernetes is connected to by those that need it, with `connect_kube`.
+    Kubernetes is connected to by those that need it, with `kubernetes`.
     """
 
     publisher: Publisher
@@ -94,6 +96,28 @@ class Service(Struct, Generic[T]):
             metrics=self.metrics,
             tracing=self.tracing,
         )
+
+    @asynccontextmanager
+    async def kubernetes(self, config: KubeConfig) -> AsyncIterator[Kube]:
+        """Connect to Kubernetes for the length of a block; not ready while it cannot be asked.
+
+        Raises:
+            ConfigError: there is no usable configuration.
+
+        """
+        connection = await self.connect_kube(config)
+        self.health.add("kubernetes", connection.reach.ready_problem)
+        about = "The API server's clock less ours; 0 while they agree"
+        self.metrics.gauge(
+            "kube_clock_offset_seconds", about, lambda: connection.clock_offset.total_seconds()
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                looking = tasks.create_task(look_after(connection, self.log))
+                yield connection
+                looking.cancel()
+        finally:
+            await connection.close()
 
     def lease(self) -> Lease:
         """Return the lease that makes this process the one active of its replicas."""

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from runbus.runtime.config import ConfigError
-from runbus.runtime.kube import Kube, KubeError, KubeRefusedError
+from runbus.runtime.kube import Kube
+from runbus.runtime.kube_errors import KubeError, KubeRefusedError
 from runbus.runtime.logs import Log
 from runbus.settings.defaults import Defaults
 

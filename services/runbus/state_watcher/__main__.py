@@ -35,14 +35,13 @@ async def _own_shards(
     process = service.random_bytes(NAME_BYTES).hex()
     replica = service.config.instance or process
     lease = SharedLease(service.bus, replica, process, service.clock, service.log)
-    cluster = await service.connect_kube(service.config)
-    shards = Shards(service, cluster, lease, handler_type, set_type)
-    service.health.complete()
-    try:
-        await shards.run(service.stopping)
-    finally:
-        await lease.release()
-        await cluster.close()
+    async with service.kubernetes(service.config) as cluster:
+        shards = Shards(service, cluster, lease, handler_type, set_type)
+        service.health.complete()
+        try:
+            await shards.run(service.stopping)
+        finally:
+            await lease.release()
 
 
 if __name__ == "__main__":

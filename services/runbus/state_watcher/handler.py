@@ -15,12 +15,14 @@ from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
 from runbus.contracts.states import OBJECT_STATES, RunState
 from runbus.contracts.status import RunStatus
+from runbus.reading.clocks import by_our_clock
 from runbus.reading.nodes import is_spot_node
 from runbus.reading.objects import Pod, UnreadableObjectError, decode_pod
 from runbus.reading.owners import attempt_of, run_of
 from runbus.runtime.clock import Clock
 from runbus.runtime.errors import RetryableError
-from runbus.runtime.kube import Kube, KubeError, KubeNotFoundError
+from runbus.runtime.kube import Kube
+from runbus.runtime.kube_errors import KubeError, KubeNotFoundError
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.runlog import RunLog, RunRecord, StaleError
@@ -319,13 +321,17 @@ class Handler:
         asked_at = self._clock.now()
         path = f"/api/v1/namespaces/{look.namespace}/pods/{look.name}"
         try:
-            pod = decode_pod(await self._kube.request("GET", path))
+            found = decode_pod(await self._kube.request("GET", path))
         except KubeNotFoundError:
             self._take_absence(look, tracked, asked_at)
             return
         except (KubeError, UnreadableObjectError) as error:
             text = f"cannot ask for pod {look.name}: {error}"
-            raise RetryableError(text, delay_s=UNREACHABLE_DELAY_S) from error
+            delay_s = UNREACHABLE_DELAY_S
+            if isinstance(error, KubeError):
+                delay_s = error.wait_s(delay_s)
+            raise RetryableError(text, delay_s=delay_s) from error
+        pod = by_our_clock(found, self._kube.clock_offset)
         tracked.confirmed_at = asked_at
         tracked.take_name(look.name, pod.metadata.uid, asked_at)
         if _key_of(pod) != _key(status.project, status.run_id):

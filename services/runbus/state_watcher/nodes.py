@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from runbus.reading.objects import UnreadableObjectError, decode_node
 from runbus.runtime.clock import Clock
-from runbus.runtime.kube import Kube, KubeError, KubeNotFoundError, KubeRefusedError
+from runbus.runtime.kube import Kube
+from runbus.runtime.kube_errors import KubeError, KubeNotFoundError, KubeRefusedError
 from runbus.runtime.logs import Log
 
 # Long enough for the pods that are bound together; a name may come back as another node.

@@ -73,7 +73,14 @@ class ShardSet:
         selector = selector_of(self.shards)
         self._watches = [
             PodWatch(
-                cluster, scope, selector, self._handler, service.clock, service.log, service.metrics
+                cluster,
+                scope,
+                selector,
+                self._handler,
+                service.clock,
+                service.log,
+                service.metrics,
+                config.watch_silence_s,
             )
             for scope in scopes
         ]

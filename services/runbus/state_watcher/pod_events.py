@@ -9,7 +9,8 @@ from datetime import datetime
 
 from runbus.reading.autoscaler import AutoscalerWord, read_autoscaler
 from runbus.reading.objects import UnreadableObjectError, decode_kube_event_list
-from runbus.runtime.kube import Kube, KubeError
+from runbus.runtime.kube import Kube
+from runbus.runtime.kube_errors import KubeError
 from runbus.runtime.logs import Log
 from runbus.state_watcher.model import AskEvents
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from runbus.reading.clocks import by_our_clock
 from runbus.reading.objects import (
     Pod,
     PodList,
@@ -24,12 +25,8 @@ from runbus.reading.objects import (
     decode_watch_event,
 )
 from runbus.runtime.clock import Clock
-from runbus.runtime.kube import (
-    Kube,
-    KubeError,
-    KubeExpiredError,
-    KubeUnavailableError,
-)
+from runbus.runtime.kube import WATCH_SILENCE_S, Kube
+from runbus.runtime.kube_errors import KubeError, KubeExpiredError, KubeUnavailableError
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 
@@ -38,6 +35,7 @@ PAGE_SIZE = 250
 WATCH_TIMEOUT_S = 290
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
+RETRY_AFTER_WATCH_MAX_S = 60.0  # nothing is seen meanwhile: less than others wait
 # A watch that ends sooner, for whatever reason, is not opened again at once.
 STEADY_S = 1.0
 LINE_BYTES_MAX = 16 * 1024 * 1024
@@ -84,8 +82,10 @@ class PodWatch:
         clock: Clock,
         log: Log,
         metrics: Metrics | None = None,
+        silence_s: float = WATCH_SILENCE_S,
     ) -> None:
         self._kube = kube
+        self._silence_s = silence_s
         self.scope = namespace
         self._path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
         self._selector = selector
@@ -114,7 +114,7 @@ class PodWatch:
                 backoff_s = BACKOFF_FIRST_S
                 if retry_after_s is None:
                     continue
-            await asyncio.sleep(max(backoff_s, min(retry_after_s or 0.0, BACKOFF_MAX_S)))
+            await asyncio.sleep(max(backoff_s, retry_after_s or 0.0))
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
     async def _list_and_watch(self) -> float | None:
@@ -136,7 +136,7 @@ class PodWatch:
             self._metrics.watch_ends.labels("interrupted").inc()
             self._sink.on_reachable(self.scope, False)
             self._log.warning("watch interrupted", reason=str(error))
-            return error.retry_after_s
+            return error.wait_s(0.0, RETRY_AFTER_WATCH_MAX_S)
         else:
             self._metrics.watch_ends.labels("closed").inc()
         return None
@@ -163,7 +163,7 @@ class PodWatch:
                     await asyncio.sleep(0)  # so that it is sent now
                 pods += len(page.items)
                 for pod in page.items:
-                    self._sink.on_pod(pod, asked_at, False)
+                    self._sink.on_pod(self._here(pod), asked_at, False)
         self._version = page.metadata.resource_version
         return pods
 
@@ -188,7 +188,7 @@ class PodWatch:
             "resourceVersion": self._version,
             "timeoutSeconds": WATCH_TIMEOUT_S,
         }
-        async with self._kube.stream(self._path, query) as chunks:
+        async with self._kube.stream(self._path, query, self._silence_s) as chunks:
             self._problem = None
             self._sink.on_reachable(self.scope, True)
             self._heard(self._clock.now())
@@ -208,11 +208,11 @@ class PodWatch:
             self._metrics.watch_events.labels(event.type).inc()
             match event.type:
                 case "ADDED" | "MODIFIED":
-                    pod = decode_pod(event.object)
+                    pod = self._here(decode_pod(event.object))
                     self._sink.on_pod(pod, seen_at, live)
                     self._version = pod.metadata.resource_version
                 case "DELETED":
-                    pod = decode_pod(event.object)
+                    pod = self._here(decode_pod(event.object))
                     self._sink.on_pod_gone(pod, seen_at)
                     self._version = pod.metadata.resource_version
                 case "BOOKMARK":
@@ -224,6 +224,9 @@ class PodWatch:
         except UnreadableObjectError as error:
             # One object that cannot be read must not hold up all others.
             self._log.error("unreadable watch event", error=str(error))
+
+    def _here(self, pod: Pod) -> Pod:
+        return by_our_clock(pod, self._kube.clock_offset)
 
 
 def _watch_error(raw: bytes | memoryview) -> KubeError:

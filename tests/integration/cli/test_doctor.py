@@ -99,6 +99,17 @@ async def test_runs_that_overstay_and_dead_letters_are_told(bus: TestBus, comman
     assert ("runs", "1 message could not be handled: aborter 1") in found(done, "warning")
 
 
+async def test_runs_of_which_nothing_is_created_are_told_once(
+    bus: TestBus, command: Command
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    accepted = await bus.accept(a_status(since=long_ago, accepted_at=long_ago))
+    await bus.admit(accepted)
+    done = await command("doctor", "--no-cluster", "-o", "json")
+    told = [what for section, what in found(done, "problem") if section == "runs"]
+    assert told == [f"admitted, and nothing is created: nlp/{accepted.status.run_id}"]
+
+
 async def test_a_run_that_broke_the_rules_is_told(bus: TestBus, command: Command) -> None:
     long_ago = datetime.now(UTC) - timedelta(hours=1)
     await bus.accept(a_status(since=long_ago, accepted_at=long_ago))

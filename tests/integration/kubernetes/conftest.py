@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from itertools import count
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
+from support.chaos import Chaos, chaos_on_kubernetes
 from support.control_plane.kubelet import Kubelet
 from support.control_plane.plane import ControlPlane
 from support.histories import histories, violations
 from support.system import PROJECT, System, running_system
 
-_NUMBERS = count(1)
-QUICK_NODE = {
-    "cpu": "8",
-    "memory": "16Gi",
-    "pull_backoff_initial_s": 1,
-    "config_retry_s": 1,
-    "heartbeat_s": 2,
-}
-
-
-@pytest.fixture(scope="module")
-def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    name = f"module-{next(_NUMBERS)}"
-    control_plane.create_namespace(name)
-    yield name
-    control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
-
-
-@pytest.fixture(scope="module")
-def kubelet(
-    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kubelet]:
-    """The local cluster's runner as the kubelet of the node `worker`."""
-    folder = tmp_path_factory.mktemp("node") / "kubelet"
-    with Kubelet(control_plane, folder, node_name="worker", **QUICK_NODE) as kubelet:
-        yield kubelet
-    control_plane.request("DELETE", "/api/v1/nodes/worker")
+WATCH_SILENCE_S = "4"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -63,3 +37,18 @@ async def system(
         found = await histories(system.client.bus)
         wrong = {run_id: violations(steps) for run_id, steps in found.items()}
     assert {run_id: problems for run_id, problems in wrong.items() if problems} == {}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chaos(
+    control_plane: ControlPlane,
+    namespace: str,
+    kubelet: Kubelet,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Chaos]:
+    """The same with proxies before each service, and somebody who looks on."""
+    assert kubelet
+    folder = tmp_path_factory.mktemp("chaos")
+    silence = {"RUNBUS_WATCH_SILENCE_S": WATCH_SILENCE_S}
+    async with chaos_on_kubernetes(folder, control_plane, namespace, **silence) as chaos:
+        yield chaos

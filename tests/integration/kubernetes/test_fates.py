@@ -46,20 +46,6 @@ async def test_a_run_that_is_stuck_is_aborted_and_its_pod_is_gone(
     assert await system.pods_of(run_id) == []
 
 
-@pytest.mark.parametrize(("state", "settings"), STUCK, ids=[state for state, _ in STUCK])
-async def test_a_user_aborts_a_run_in_the_state_it_is_in(
-    system: System, state: str, settings: dict[str, Any]
-) -> None:
-    run_id = await system.submit("abortme", **settings)
-    await system.until(run_id, RunState(state))
-
-    await system.client.abort(PROJECT, run_id, by="ada", message="enough")
-    final = await system.over(run_id)
-
-    assert (final.state, final.reason) == (RunState.ABORTED, "AbortedByUser")
-    assert await system.pods_of(run_id) == []
-
-
 async def test_a_pod_that_somebody_deletes_ends_its_run(system: System) -> None:
     run_id = await system.submit("vanishes", command=sleeping(60))
     await system.until(run_id, RunState.RUNNING)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runbus.runtime.kube import Kube, KubeUnavailableError
+from runbus.runtime.kube import Kube
+from runbus.runtime.kube_errors import KubeUnavailableError
 from runbus.runtime.kube_library import kube_library
 from support.kube_servers import (
     a_kubeconfig,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from runbus.runtime.kube import KubeUnavailableError
+from runbus.runtime.kube_errors import KubeUnavailableError
 from runbus.runtime.metrics import Metrics
 from support.kube_servers import a_refusal, an_object, connected, running_kube_server
 

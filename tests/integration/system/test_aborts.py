@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from runbus.contracts.states import RunState
+from support.chaos import WORLDS
 from support.system import PROJECT, System, sleeping
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.system,
+    pytest.mark.parametrize("system", WORLDS, indirect=True, scope="module"),
+]
+
+
+READY_S = 60.0
 
 
 async def abort(system: System, run_id: str, project: str = PROJECT) -> None:
     answer = await system.client.abort(project, run_id, by="ada", message="enough")
     assert answer.is_requested
+
+
+async def test_a_run_that_was_only_accepted_is_aborted_at_once(system: System) -> None:
+    async with away(system, "scheduler"):
+        run_id = await system.submit("accepted")
+        await abort(system, run_id)
+        final = await system.over(run_id)
+
+    assert (final.state, final.attempt) == (RunState.ABORTED, 0)
+
+
+@asynccontextmanager
+async def away(system: System, service: str) -> AsyncIterator[None]:
+    """Have a service be dead for the length of a block."""
+    process = system.stack.services[service]
+    process.kill()
+    await process.wait()
+    try:
+        yield
+    finally:
+        await process.start()
+        await process.wait_ready(READY_S)
 
 
 async def test_a_queued_run_is_aborted_at_once(system: System) -> None:
@@ -79,18 +111,30 @@ async def test_a_run_that_waits_for_its_next_attempt_is_aborted_at_once(system: 
 async def test_an_admitted_run_is_aborted_when_no_object_can_appear_any_more(
     system: System,
 ) -> None:
-    system.stack.services["pod-launcher"].kill()
-    await system.stack.services["pod-launcher"].wait()
-    try:
+    async with away(system, "pod-launcher"):
         run_id = await system.submit("admitted")
         await system.until(run_id, RunState.ADMITTED)
         await abort(system, run_id)
         final = await system.over(run_id)
-    finally:
-        await system.stack.services["pod-launcher"].start()
-        await system.stack.services["pod-launcher"].wait_ready(30)
 
     assert final.state is RunState.ABORTED
+    assert await system.pods_of(run_id) == []
+
+
+async def test_a_user_aborts_what_a_threshold_is_aborting_already(system: System) -> None:
+    run_id = await system.submit(
+        "overtaken",
+        command=["sh", "-c", "trap '' TERM; while true; do sleep 0.1; done"],
+        termination_grace_period="3s",
+        state_thresholds={"running": "1s"},
+    )
+    by_threshold = await system.until(run_id, RunState.ABORTING)
+    assert by_threshold.reason == "ThresholdExceeded"
+
+    await abort(system, run_id)
+    final = await system.over(run_id)
+
+    assert (final.state, final.reason) == (RunState.ABORTED, "AbortedByUser")
     assert await system.pods_of(run_id) == []
 
 

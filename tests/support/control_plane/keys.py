@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,23 @@ PEOPLE = {
     "controllers": ("system:kube-controller-manager", ""),
     "nobody": ("nobody", ""),
 }
+# What `openssl ca` wants to be told before it dates a certificate to the second.
+_SIGNING = """[ca]
+default_ca = own
+[own]
+database = {folder}/index.txt
+new_certs_dir = {folder}
+serial = {folder}/index.serial
+default_md = sha256
+policy = any
+unique_subject = no
+x509_extensions = client
+[any]
+organizationName = optional
+commonName = supplied
+[client]
+extendedKeyUsage = clientAuth
+"""
 SERVERS = "DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1"
 
 
@@ -65,6 +83,24 @@ class Keys:
         path.write_bytes(msgspec.json.encode(config))
         path.chmod(0o600)
         return path
+
+    def client_certificate(self, name: str, *, life_s: float) -> tuple[str, str]:
+        """Make a certificate of a user of that name in the group of all rights, soon to run out.
+
+        Gives the paths of certificate and key.
+        """
+        file = f"client-{secrets.token_hex(4)}"
+        self._key(file)
+        subject = ("-subj", f"/O=system:masters/CN={name}")
+        self._openssl("req", "-new", "-key", f"{file}.key", *subject, "-out", f"{file}.csr")
+        ends_at = datetime.now(UTC) + timedelta(seconds=life_s)
+        (self.folder / "index.txt").touch()
+        (self.folder / "ca.cnf").write_text(_SIGNING.format(folder=self.folder))
+        ending = ("-enddate", ends_at.strftime("%y%m%d%H%M%SZ"))
+        authority = ("-keyfile", "ca.key", "-cert", "ca.crt", "-rand_serial", *ending)
+        files = ("-in", f"{file}.csr", "-out", f"{file}.crt")
+        self._openssl("ca", "-config", "ca.cnf", "-batch", "-notext", *authority, *files)
+        return self.path(f"{file}.crt"), self.path(f"{file}.key")
 
     def _write_tokens(self) -> None:
         rows = [

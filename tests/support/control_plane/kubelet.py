@@ -30,6 +30,14 @@ from support.cluster import arguments_of
 from support.control_plane.plane import ControlPlane
 
 STOP_LIMIT_S = 15.0
+# Options of a node that is quick where a kubelet takes its time.
+QUICK_NODE: dict[str, Any] = {
+    "cpu": "8",
+    "memory": "16Gi",
+    "pull_backoff_initial_s": 1,
+    "config_retry_s": 1,
+    "heartbeat_s": 2,
+}
 TESTS = pathlib.Path(__file__).resolve().parents[2]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from runbus.cli.output.describe import run_text
 from runbus.cli.output.events import event_line
-from runbus.cli.output.runs import in_order, run_data, runs_table, why_text
+from runbus.cli.output.runs import in_order, run_data, runs_table, why_now_text, why_text
 from runbus.cli.output.tables import table
 from runbus.cli.output.times import since, span, until
 from runbus.cli.output.violations import refusal, violation_lines
@@ -128,6 +128,21 @@ def test_runs_that_are_not_over_come_first_and_then_the_newest() -> None:
 )
 def test_the_sentence_about_a_run_does_not_repeat_its_state(status: RunStatus, text: str) -> None:
     assert why_text(status) == text
+
+
+@pytest.mark.parametrize(
+    ("status", "is_told"),
+    [
+        (a_status(RunState.ADMITTED, since=at(-5)), False),
+        (a_status(RunState.ADMITTED, since=at(-60)), True),
+        (a_status(RunState.ADMITTED, since=at(-60), pods=(PodRef(name="p"),)), False),
+        (a_status(RunState.QUEUED, since=at(-60)), False),
+    ],
+)
+def test_a_run_of_which_nothing_is_created_for_long_says_so(
+    status: RunStatus, is_told: bool
+) -> None:
+    assert ("nothing is created yet" in why_now_text(status, at(0))) is is_told
 
 
 def test_a_run_as_data_is_its_status_and_the_event_behind_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbus.runtime.kube import (
+from runbus.runtime.kube_errors import (
     KubeConflictError,
     KubeError,
     KubeExpiredError,

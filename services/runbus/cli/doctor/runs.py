@@ -23,6 +23,7 @@ from runbus.reading.history import (
     stored_event,
 )
 from runbus.reading.invariants import Breach, Invariant, check
+from runbus.reading.launches import is_overdue
 from runbus.reading.objects import Pod, decode_pod_list
 from runbus.reading.pods import read_pod
 from runbus.sdk.client import Client
@@ -54,6 +55,8 @@ async def check_runs(client: Client, kube: KubeAccess | None) -> list[Finding]:
         text = f"the deadline passed, and nothing happened: {some(each.ref for each in overdue)}"
         way_out = "state-watcher or aborter do not do their work: see the services above"
         found.append(problem(Section.RUNS, text, way_out))
+    uncreated = [each for each in records if is_overdue(each.status, now)]
+    found += not_created(uncreated)
     sample = _sample(records)
     events = await _events(client, sample)
     known = {each.ref for each in records}
@@ -62,7 +65,7 @@ async def check_runs(client: Client, kube: KubeAccess | None) -> list[Finding]:
         life for life in await _lives(kube, now) if life.run in looked_at or life.run not in known
     ]
     world = World(now=now, runs=histories(events, lives), allowances=ALLOWANCES)
-    told = {each.ref for each in overdue}
+    told = {each.ref for each in (*overdue, *uncreated)}
     breaches = [
         each
         for each in check(world)
@@ -93,6 +96,18 @@ def _overdue(records: Sequence[RunRecord], now: datetime) -> list[RunRecord]:
         if deadline is not None and now - deadline[0] > timedelta(seconds=OVERDUE_S):
             found.append(record)
     return found
+
+
+def not_created(runs: Sequence[RunRecord]) -> list[Finding]:
+    """Return as one problem the runs that are admitted and of which nothing is created."""
+    if not runs:
+        return []
+    way_out = (
+        "Kubernetes does not answer pod-launcher, is too busy for it, or refuses its credentials:"
+        " its /readyz (kubernetes) and its log say which"
+    )
+    text = f"admitted, and nothing is created: {some(each.ref for each in runs)}"
+    return [problem(Section.RUNS, text, way_out)]
 
 
 def _sample(records: Sequence[RunRecord]) -> list[RunRecord]:

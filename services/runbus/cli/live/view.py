@@ -11,7 +11,7 @@ from rich.text import Text
 
 from runbus.cli.output.colours import name_of
 from runbus.cli.output.events import event_line
-from runbus.cli.output.runs import in_order, why_text
+from runbus.cli.output.runs import in_order, why_now_text
 from runbus.cli.output.times import since, until
 from runbus.contracts.deadlines import clock_start, state_threshold
 from runbus.contracts.states import RunState, Threshold
@@ -102,7 +102,7 @@ def _cells(record: RunRecord, now: datetime) -> tuple[Text, ...]:
         Text(since(status.since, now)),
         limit_bar(status, now),
         Text(until(waits_for, now)),
-        Text(" ".join(why_text(status).split())),
+        Text(" ".join(why_now_text(status, now).split())),
     )
 
 

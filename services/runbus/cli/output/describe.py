@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from runbus.cli.output.runs import why_text
+from runbus.cli.output.runs import why_now_text, why_text
 from runbus.cli.output.times import moment_text, since, span, until
 from runbus.contracts.deadlines import whole_limit_s
 from runbus.contracts.evidence import RunEvidence
@@ -47,7 +47,7 @@ def _head(record: RunRecord, now: datetime) -> Iterable[str]:
     if status.user:
         yield _line("User", status.user)
     yield _line("State", f"{status.state.value}, for {since(status.since, now)}")
-    yield _line("Why", why_text(status))
+    yield _line("Why", why_now_text(status, now))
     if status.reason:
         whose = f" ({status.outcome_class.value})" if status.outcome_class else ""
         yield _line("Reason", status.reason + whose)

@@ -12,6 +12,7 @@ from runbus.cli.output.colours import coloured
 from runbus.cli.output.tables import table
 from runbus.cli.output.times import since, until
 from runbus.contracts.status import RunStatus
+from runbus.reading.launches import is_overdue
 from runbus.sdk.runs import RunRecord
 
 HEADERS = ("PROJECT", "NAME", "RUN", "STATE", "FOR", "LEFT", "WHY")
@@ -19,6 +20,7 @@ WIDE_HEADERS = (
     "PROJECT", "NAME", "RUN", "STATE", "FOR", "LEFT", "LIMIT",
     "ATTEMPT", "USER", "AGE", "NODE", "POD", "WHY",
 )  # fmt: skip
+NOT_CREATED = "nothing is created yet: `runbus doctor` looks for what is in the way"
 _STATE = HEADERS.index("STATE")
 
 
@@ -65,7 +67,7 @@ def row(status: RunStatus, now: datetime) -> tuple[str, ...]:
         status.state.value,
         since(status.since, now),
         until(_waits_for(status), now),
-        why_text(status),
+        why_now_text(status, now),
     )
 
 
@@ -89,6 +91,12 @@ def why_text(status: RunStatus) -> str:
     """Return the sentence about a run, without the state that stands beside it anyway."""
     text = status.status_text or ": ".join(filter(None, (status.reason, status.message)))
     return text.removeprefix(f"{status.state.value}: ") or "-"
+
+
+def why_now_text(status: RunStatus, now: datetime) -> str:
+    """Return the sentence about a run as it stands: also what only the time that passes tells."""
+    text = why_text(status)
+    return f"{text}; {NOT_CREATED}" if is_overdue(status, now) else text
 
 
 def run_data(record: RunRecord) -> dict[str, Any]:

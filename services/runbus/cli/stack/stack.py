@@ -38,7 +38,7 @@ class Stack:
         kubeconfig: of another cluster, instead of the local one.
         context: of that kubeconfig.
         logs: folder for logs; default: in `folder`.
-        environment: more settings for the services.
+        environment: more settings for the services; they win over those of the stack.
         services: which of them.
         is_temporary: the folder is removed at the end, however that comes.
         sync_always: the bus answers for a message only once it is on the disk.
@@ -182,7 +182,7 @@ class Stack:
         """
         assert self._owner is not None, "the stack has not been started"
         own_name = f"{name}-{instance}" if instance else name
-        environment = {"RUNBUS_NATS_URL": self.nats_url, **self._environment, **(more or {})}
+        environment = {"RUNBUS_NATS_URL": self.nats_url}
         if self.kubeconfig:
             environment["RUNBUS_KUBECONFIG"] = self.kubeconfig
         if self._context:
@@ -194,7 +194,7 @@ class Stack:
             self.folder / "health",
             owner=self._owner,
             log=self.logs / f"{own_name}.log",
-            environment=environment,
+            environment={**environment, **self._environment, **(more or {})},
             instance=instance,
         )
 
