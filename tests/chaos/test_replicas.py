@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 from collections.abc import AsyncIterator
 
@@ -19,6 +20,7 @@ import pytest_asyncio
 from runbus.cli.doctor.services import lease_holders, owners_of_shards, unowned
 from runbus.cli.stack.process import Process
 from runbus.cli.stack.service import SERVICES
+from runbus.contracts.leases import ALL_SHARDS
 from runbus.contracts.states import RunState
 from support.chaos import END_TIMEOUT_S, READY_S, Chaos, running_chaos
 from support.fates import DEFAULTS
@@ -34,6 +36,7 @@ pytestmark = [
 REPLICAS = 3
 WATCHERS = ("state-watcher", "state-watcher-2", "state-watcher-3")
 SHARES = [21, 21, 22]
+_SHARDS = re.compile(r"runbus\.dev/shard\+?\s*in\+?\s*\(([^)]*)\)")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -98,8 +101,43 @@ async def until_shared(chaos: Chaos, expected: list[int]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_the_watchers_share_all_shards(chaos: Chaos) -> None:
+async def watches(chaos: Chaos) -> list[list[str]]:
+    """Return the shards of each watch on pods that is open at the API server, the fewest first."""
+    _, running = await chaos.system.kube("GET", "/localcluster/v1/watches")
+    selectors = (found for each in running for found in _SHARDS.findall(each["path"]))
+    return sorted(
+        (sorted(each.split(",")) for each in selectors), key=lambda each: (len(each), each)
+    )
+
+
+async def until_one_watch_each(chaos: Chaos, expected: list[int]) -> None:
+    """Wait until each replica watches its shards with one watch; no shard is watched twice."""
+    async with asyncio.timeout(READY_S):
+        while [len(each) for each in await watches(chaos)] != expected:
+            await asyncio.sleep(0.2)
+    watched = [shard for each in await watches(chaos) for shard in each]
+    assert sorted(watched) == sorted(ALL_SHARDS)
+
+
+async def test_the_watchers_share_all_shards_and_watch_them_once(chaos: Chaos) -> None:
     await until_shared(chaos, SHARES)
+    await until_one_watch_each(chaos, SHARES)
+
+
+async def test_what_is_taken_over_is_merged_into_one_watch(chaos: Chaos) -> None:
+    """A replica is gone, and another one comes: each time, each watcher ends with one watch."""
+    stack = chaos.system.stack
+    gone = stack.services[WATCHERS[1]]
+    with chaos.witness.outage():
+        gone.kill()
+        await gone.wait()
+        await until_shared(chaos, [32, 32])
+        await until_one_watch_each(chaos, [32, 32])
+        run_id = await chaos.submit("with-two", command=sleeping(1))
+        assert (await chaos.over(run_id)).state is RunState.COMPLETED
+        await gone.start()
+        await until_shared(chaos, SHARES)
+    await until_one_watch_each(chaos, SHARES)
 
 
 async def test_a_run_ends_whoever_of_its_services_is_gone(chaos: Chaos) -> None:
