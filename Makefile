@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 
 # The caller's own Python settings must not leak into the environment that is built here.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX
+# Or each of the many processes of a test compiles a thousand modules anew, half a second of CPU.
+unexport PYTHONDONTWRITEBYTECODE
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIREMENT PIP_CONSTRAINT
 unexport UV_PYTHON UV_SYSTEM_PYTHON UV_TARGET UV_PREFIX UV_PROJECT_ENVIRONMENT UV_CONSTRAINT
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from runbus.contracts.evidence import EvidenceCause
 from runbus.contracts.moments import Moment
 from runbus.contracts.states import RunState, Threshold
 
@@ -106,8 +107,11 @@ class CleanUpObjects(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class KeepEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Store the log tail and the last statuses of an attempt that has ended."""
+    """Store the log tail and the last statuses of an attempt that has ended, or is about to."""
 
     attempt: int
     namespace: str
     objects: tuple[ObjectFence, ...] = ()
+    cause: Annotated[
+        EvidenceCause, Meta(description="`deleting`: somebody else deletes the pod")
+    ] = EvidenceCause.ENDED

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from runbus.contracts.moments import Moment
+
+
+class EvidenceCause(StrEnum):
+    """When it was collected: one attempt may leave one of each."""
+
+    ABORTING = "aborting"  # before runbus deletes the pod
+    DELETING = "deleting"  # as somebody else deletes it: it may be gone before it shows its end
+    ENDED = "ended"
 
 
 class ContainerEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,7 +69,7 @@ class RunEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     run_id: str
     project: str
     attempt: int
-    cause: Annotated[str, Meta(description="aborting, or ended")]
+    cause: Annotated[str, Meta(description="when it was collected: aborting, deleting or ended")]
     collected_at: Moment
     pods: tuple[PodEvidence, ...] = ()
     kube_events: Annotated[

@@ -120,7 +120,7 @@ class EvidenceHandler:
         self._clock = clock
 
     async def handle(self, delivery: Delivery) -> str:
-        """Store the evidence of an attempt that has ended.
+        """Store the evidence of an attempt that has ended, or whose pod is going.
 
         Raises:
             RetryableError: Kubernetes may say more later, or the bus did not take it.
@@ -137,7 +137,11 @@ class EvidenceHandler:
         or_nothing = age_s < EVIDENCE_AGE_MAX_S
         try:
             is_kept = await self._keeper.keep(
-                status, names, or_nothing=or_nothing, traceparent=delivery.envelope.traceparent
+                status,
+                names,
+                cause=command.cause,
+                or_nothing=or_nothing,
+                traceparent=delivery.envelope.traceparent,
             )
         except BusError as error:
             text = f"evidence of {run_id}: {error}"

@@ -19,6 +19,7 @@ from runbus.aborter.cluster import Cluster
 from runbus.contracts import labels
 from runbus.contracts.evidence import (
     ContainerEvidence,
+    EvidenceCause,
     KubeEventEvidence,
     NodeEvidence,
     PodEvidence,
@@ -44,7 +45,9 @@ class Collection:
     `evidence` may be asked for at any time, also after `run` was cut short.
     """
 
-    def __init__(self, cluster: Cluster, status: RunStatus, *, cause: str, log_lines: int) -> None:
+    def __init__(
+        self, cluster: Cluster, status: RunStatus, *, cause: EvidenceCause, log_lines: int
+    ) -> None:
         self._cluster = cluster
         self._status = status
         self._cause = cause
@@ -89,7 +92,7 @@ class Collection:
                 run_id=status.run_id,
                 project=status.project,
                 attempt=status.attempt,
-                cause=self._cause,
+                cause=self._cause.value,
                 collected_at=now,
                 pods=tuple(replace(pod, containers=self._containers_of(pod)) for pod in pods),
                 kube_events=_newest(self._kube_events),

@@ -18,6 +18,7 @@ from runbus.aborter.cluster import Cluster, FoundPod
 from runbus.aborter.config import AborterConfig
 from runbus.aborter.evidence import Collection
 from runbus.contracts import codec, envelope, subjects
+from runbus.contracts.evidence import EvidenceCause
 from runbus.contracts.status import RunStatus
 from runbus.runtime.clock import Clock
 from runbus.runtime.logs import Log
@@ -90,7 +91,7 @@ class EvidenceKeeper:
         Where too many wait already, it is what the API server has said of the pods: no logs.
         """
         status = record.status
-        collection = self._collection(status, cause="aborting")
+        collection = self._collection(status, cause=EvidenceCause.ABORTING)
         collection.know(pod.raw for pod in pods)
         order = _Order(status, collection, asyncio.Event(), record.traceparent)
         try:
@@ -110,14 +111,16 @@ class EvidenceKeeper:
         status: RunStatus,
         names: Sequence[str],
         *,
+        cause: EvidenceCause,
         or_nothing: bool,
         traceparent: str | None = None,
     ) -> bool:
-        """Keep the evidence of an attempt that has ended; say whether it is kept.
+        """Keep the evidence of an attempt whose pod has ended or is going; say whether it is kept.
 
         Args:
             status: the run's, with the attempt's number and namespace.
             names: the pods'.
+            cause: when it is collected.
             traceparent: of the command to keep it.
             or_nothing: keep nothing yet if Kubernetes may have more to say later.
 
@@ -125,7 +128,7 @@ class EvidenceKeeper:
             BusError: it could not be stored.
 
         """
-        collection = self._collection(status, cause="ended")
+        collection = self._collection(status, cause=cause)
         order = _Order(status, collection, asyncio.Event(), traceparent)
         await self._collect(order, names)
         if or_nothing and order.collection.is_unavailable:
@@ -133,7 +136,7 @@ class EvidenceKeeper:
         await self._publish(order)
         return True
 
-    def _collection(self, status: RunStatus, *, cause: str) -> Collection:
+    def _collection(self, status: RunStatus, *, cause: EvidenceCause) -> Collection:
         return Collection(self._cluster, status, cause=cause, log_lines=self._config.log_lines)
 
     async def _worker(self) -> None:

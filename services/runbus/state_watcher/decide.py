@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from runbus.contracts.commands import KeepEvidence, ObjectFence
 from runbus.contracts.deadlines import next_deadline
+from runbus.contracts.evidence import EvidenceCause
 from runbus.contracts.identity import object_name
 from runbus.contracts.states import OBJECT_STATES, OutcomeClass, Reason, RunState
 from runbus.contracts.status import RunStatus
@@ -85,10 +86,12 @@ def _decide_attempt(known: Known, now: datetime, rules: Rules) -> Decision:
         return _decide_ended(known, pod, now)
     if pod.missing:
         return _ask(known, now)
+    evidence = _keep_evidence(known, pod, EvidenceCause.DELETING) if pod.reading.is_deleting else ()
     publish = state_event(known, pod, now)
     if publish is not None:
-        return Decision(publish=publish)
-    return judge(known, pod, now, rules.abort_never_pullable)
+        return Decision(commands=evidence, publish=publish)
+    decision = judge(known, pod, now, rules.abort_never_pullable)
+    return replace(decision, commands=evidence + decision.commands)
 
 
 def _decide_unlisted(known: Known, now: datetime, rules: Rules) -> Decision:
@@ -113,7 +116,7 @@ def _decide_unlisted(known: Known, now: datetime, rules: Rules) -> Decision:
 
 def _decide_ended(known: Known, pod: PodSeen, now: datetime) -> Decision:
     """Store the end; a retry waits until a sidecar that is left has gone, so none overlap."""
-    evidence, reading = _keep_evidence(known, pod), pod.reading
+    evidence, reading = _keep_evidence(known, pod, EvidenceCause.ENDED), pod.reading
     node_by = _node_known_by(known, pod, now)
     if node_by is not None:
         return Decision(commands=evidence, wake_at=node_by)
@@ -219,12 +222,19 @@ def _unreachable_node(pod: PodSeen, rules: Rules) -> str:
     return pod.reading.node_name if may_still_run(pod.deletion_at, pod.forced_at, after_s) else ""
 
 
-def _keep_evidence(known: Known, pod: PodSeen) -> tuple[Command, ...]:
-    if known.evidence_asked >= known.status.attempt or pod.gone:
+def _keep_evidence(known: Known, pod: PodSeen, cause: EvidenceCause) -> tuple[Command, ...]:
+    """Ask for evidence, once for each cause: a pod that is deleted may never show its end."""
+    is_ended = cause is EvidenceCause.ENDED
+    asked = known.evidence_asked if is_ended else known.evidence_asked_deleting
+    attempt = known.status.attempt
+    if asked >= attempt or pod.gone:
         return ()
     fence = ObjectFence(namespace=pod.namespace, name=pod.name, uid=pod.uid)
-    evidence = KeepEvidence(attempt=known.status.attempt, namespace=pod.namespace, objects=(fence,))
-    return (Command(evidence),)
+    return (
+        Command(
+            KeepEvidence(attempt=attempt, namespace=pod.namespace, objects=(fence,), cause=cause)
+        ),
+    )
 
 
 def _ask(known: Known, now: datetime) -> Decision:

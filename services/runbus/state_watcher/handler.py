@@ -293,7 +293,7 @@ class Handler:
                 verb, once = subjects.CLEANUP, ""
             case KeepEvidence():
                 verb = subjects.EVIDENCE_OF
-                once = f"evidence-{status.run_id}-{body.attempt}"
+                once = f"evidence-{status.run_id}-{body.attempt}-{body.cause}"
             case _:
                 assert_never(body)
         subject = subjects.command(verb, status.project, status.run_id)

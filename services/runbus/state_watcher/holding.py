@@ -20,7 +20,8 @@ from runbus.state_watcher.model import PodSeen
 from runbus.state_watcher.packing import HeldRecord, PackedRecord
 from runbus.state_watcher.tracking import Tracked
 
-UNPACKED_MAX = 2000
+# So few that what is packed next is still in the processor's cache.
+UNPACKED_MAX = 32
 
 
 class _Rest(Struct, gc=False, array_like=True):
@@ -34,6 +35,7 @@ class _Rest(Struct, gc=False, array_like=True):
     abort_asked_at: datetime | None = None
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
+    evidence_asked_deleting: int = 0
     autoscaler: AutoscalerWord | None = None
 
 
@@ -74,6 +76,7 @@ def unpacked(data: Packed) -> Tracked:
         abort_asked_at=rest.abort_asked_at,
         clean_up_asked=rest.clean_up_asked,
         evidence_asked=rest.evidence_asked,
+        evidence_asked_deleting=rest.evidence_asked_deleting,
         autoscaler=rest.autoscaler,
     )
 

@@ -69,7 +69,7 @@ class Known(Struct, frozen=True, kw_only=True):
     name that is not the run's. `reconnected_at`: when the API server was last back after it had
     not answered. `is_node_lost`: the current pod's node is gone or may not be read, so that nobody
     can say what sort of node it is. `autoscaler`: what one said of the pod, when that was last
-    asked. The rest is what was asked of the aborter, and when.
+    asked. The rest is what was asked of the aborter, and when, or for which attempt.
     """
 
     status: RunStatus
@@ -87,6 +87,7 @@ class Known(Struct, frozen=True, kw_only=True):
     abort_asked_at: datetime | None = None
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
+    evidence_asked_deleting: int = 0
     autoscaler: AutoscalerWord | None = None
 
     @property

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
+from runbus.contracts.evidence import EvidenceCause
 from runbus.contracts.states import EventType, RunState
 from runbus.contracts.status import RunStatus
 from runbus.reading.autoscaler import AutoscalerWord
@@ -41,6 +42,7 @@ class Tracked(Struct, kw_only=True):
     abort_asked_at: datetime | None = None
     clean_up_asked: dict[str, datetime] = {}
     evidence_asked: int = 0
+    evidence_asked_deleting: int = 0
     autoscaler: AutoscalerWord | None = None
 
     @property
@@ -150,6 +152,8 @@ class Tracked(Struct, kw_only=True):
                 self.abort_asked_at = now
             case CleanUpObjects():
                 self.clean_up_asked.update(dict.fromkeys((o.uid for o in command.objects), now))
+            case KeepEvidence(cause=EvidenceCause.DELETING):
+                self.evidence_asked_deleting = command.attempt
             case KeepEvidence():
                 self.evidence_asked = command.attempt
             case _:
@@ -180,6 +184,7 @@ class Tracked(Struct, kw_only=True):
             abort_asked_at=self.abort_asked_at,
             clean_up_asked=self.clean_up_asked,
             evidence_asked=self.evidence_asked,
+            evidence_asked_deleting=self.evidence_asked_deleting,
             autoscaler=self.autoscaler,
         )
 

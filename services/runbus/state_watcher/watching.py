@@ -34,7 +34,8 @@ from runbus.runtime.kube import (
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 
-PAGE_SIZE = 500
+# What is decoded at once should fit the processor's cache: pages of 500 took a fifth more CPU.
+PAGE_SIZE = 250
 WATCH_TIMEOUT_S = 290
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0

@@ -40,6 +40,24 @@ async def test_aborting_a_run_that_is_over_answers_with_the_state_it_has(
     assert stored is None
 
 
+async def test_several_runs_are_aborted_at_once_or_none_where_one_is_unknown(
+    bus: TestBus, command: Command
+) -> None:
+    runs = {"abcdefghij23": "train", "bbcdefghij23": "test"}
+    for run_id, name in runs.items():
+        await bus.accept(a_status(run_id=run_id, name=name))
+    mistaken = await command("abort", "train", "tset")
+    assert (mistaken.code, "tset" in mistaken.err) == (4, True)
+    subject = "runbus.v1.abort.nlp.abcdefghij23"
+    assert await bus.bus.last_message("RUNBUS_COMMANDS", subject) is None
+
+    done = await command("abort", "train", "test", "nlp/bbcdefghij23")
+    assert (done.code, done.out) == (
+        0,
+        "nlp/abcdefghij23 train is being aborted\nnlp/bbcdefghij23 test is being aborted\n",
+    )
+
+
 async def test_init_can_be_repeated_and_says_what_it_did(tmp_path: Path) -> None:
     async with running_nats(tmp_path) as nats:
         command = Command({"RUNBUS_STATE_DIR": str(tmp_path / "state")})

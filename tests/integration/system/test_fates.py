@@ -283,6 +283,21 @@ async def test_a_pod_deleted_by_somebody_ends_the_attempt(system: System) -> Non
     assert (final.state, final.reason) == (RunState.ERROR, "PodDeleted")
 
 
+async def test_the_log_of_a_pod_that_somebody_deletes_is_kept_while_it_ends(
+    system: System,
+) -> None:
+    said = 'trap "sleep 3; exit 1" TERM; echo at work; while :; do sleep 0.1; done'
+    run_id = await system.submit("deleted", command=["sh", "-c", said])
+    running = await system.until(run_id, RunState.RUNNING)
+
+    await system.kube("DELETE", f"/api/v1/namespaces/nlp/pods/{running.pods[0].name}")
+    await system.over(run_id)
+
+    evidence = await system.client.evidence(PROJECT, run_id)
+    assert evidence[0].cause == "deleting"
+    assert [each.log_tail for each in evidence[0].pods[0].containers] == ["at work\n"]
+
+
 async def test_a_pod_that_vanishes_is_an_infrastructure_failure_and_retried(
     system: System,
 ) -> None:

@@ -54,6 +54,21 @@ def test_evidence_is_asked_for_once_in_an_attempt() -> None:
     assert commands(run.decide(at(9))) == []
 
 
+def test_evidence_of_a_pod_that_somebody_deletes_is_kept_while_it_is_there() -> None:
+    pod = ours(a_bound_pod()).running()
+    run = Watched(a_status(RunState.RUNNING)).sees(pod, at(9)).sees(pod.deleting(), at(10))
+
+    asked = commands(run.decide(at(10)))
+
+    assert [each.cause for each in asked if isinstance(each, KeepEvidence)] == ["deleting"]
+    run.tracked.take_sent(asked[0], at(10))
+    assert commands(run.decide(at(11))) == []
+    run.sees(version(succeeded().deleting(), 40), at(12))
+    assert [
+        each.cause for each in commands(run.decide(at(12))) if isinstance(each, KeepEvidence)
+    ] == ["ended"]
+
+
 def test_main_that_ended_beside_a_sidecar_completes_and_the_pod_is_cleaned_up() -> None:
     pod = ours(a_bound_pod().with_container()).running(container="logger").terminated(0)
     run = Watched(a_status(RunState.RUNNING)).sees(pod, at(9))
