@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bench import (
+    bus,
     deadlines,
     failover,
     live,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Coroutine[Any, Any, Outcome]]] = {
     "throughput": throughput.run,
     "deadlines": deadlines.run,
     "quiet": quiet.run,
+    "bus": bus.run,
     "failover": failover.run,
     "live": live.run,
 }

@@ -104,7 +104,7 @@ class World(Struct):
         """Measure the CPU of every process from here on, the benchmark's own included."""
         services = {each.name: each.pid for each in self.stack.services.values()}
         others = {
-            "nats-server": self.stack.nats.pid,
+            **{each.name: each.pid for each in self.stack.bus},
             self.kind.value: self.cluster_pid,
             "benchmark": os.getpid(),
         }
@@ -148,6 +148,7 @@ async def running_world(
     services: Sequence[str] = ALL,
     options: Sequence[str] = (),
     defaults: str = "",
+    bus_servers: int = 1,
 ) -> AsyncIterator[World]:
     """Run a system for the length of a block.
 
@@ -157,17 +158,30 @@ async def running_world(
         services: which services are there from the start.
         options: of the local cluster.
         defaults: the text of a defaults file.
+        bus_servers: of how many servers the bus is.
 
     """
     path = folder / "defaults.yaml"
     await asyncio.to_thread(path.write_text, defaults or "allowed_priority_classes: [high]\n")
     if kind is ClusterKind.LOCAL:
-        stack = Stack(folder, defaults=path, services=services, localcluster_options=options)
+        stack = Stack(
+            folder,
+            defaults=path,
+            services=services,
+            localcluster_options=options,
+            bus_servers=bus_servers,
+        )
         async with stack, _connected(stack, kind) as world:
             yield world
         return
     async with running_standin(folder / "standin") as standin:
-        stack = Stack(folder, defaults=path, services=services, kubeconfig=str(standin.kubeconfig))
+        stack = Stack(
+            folder,
+            defaults=path,
+            services=services,
+            kubeconfig=str(standin.kubeconfig),
+            bus_servers=bus_servers,
+        )
         async with stack, _connected(stack, kind, standin) as world:
             yield world
 
