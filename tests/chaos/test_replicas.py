@@ -36,6 +36,7 @@ pytestmark = [
 REPLICAS = 3
 WATCHERS = ("state-watcher", "state-watcher-2", "state-watcher-3")
 SHARES = [21, 21, 22]
+STUCK = 12
 _SHARDS = re.compile(r"runbus\.dev/shard\+?\s*in\+?\s*\(([^)]*)\)")
 
 
@@ -159,6 +160,55 @@ async def test_a_run_ends_whoever_of_its_services_is_gone(chaos: Chaos) -> None:
 
     assert ends == [RunState.COMPLETED, RunState.ABORTED]
     await until_shared(chaos, SHARES)
+
+
+async def test_a_watcher_that_was_frozen_past_its_lease_aborts_nothing_again(chaos: Chaos) -> None:
+    """Deadlines of runs of all shards pass while one stands still, and others act in its place."""
+    limits = {"running": "3s"}
+    frozen = chaos.process(WATCHERS[0])
+    with chaos.witness.outage():
+        runs = [
+            await chaos.submit(f"frozen-{n}", command=sleeping(300), state_thresholds=limits)
+            for n in range(STUCK)
+        ]
+        os.kill(frozen.pid, signal.SIGSTOP)
+        try:
+            ends = [(await chaos.over(each)).state for each in runs]
+        finally:
+            os.kill(frozen.pid, signal.SIGCONT)
+        await until_shared(chaos, SHARES)
+
+    types = [await chaos.types(each) for each in runs]
+    assert ends == [RunState.ABORTED] * STUCK
+    assert [each.count("aborting") for each in types] == [1] * STUCK
+    assert [len(chaos.lives(each)) for each in runs] == [1] * STUCK
+
+
+async def scale(chaos: Chaos) -> None:
+    """Add a replica of each service; restart all replicas in turn; then remove what was added."""
+    stack = chaos.system.stack
+    for name in SERVICES:
+        await stack.add(name, str(REPLICAS + 1))
+    for name in list(stack.services):
+        await restart(stack.services[name], 0.0)
+    await until_shared(chaos, [16] * (REPLICAS + 1))
+    for name in SERVICES:
+        await stack.services.pop(f"{name}-{REPLICAS + 1}").stop(READY_S)
+    await until_shared(chaos, SHARES)
+
+
+async def test_runs_go_on_while_replicas_are_added_all_restarted_and_some_removed(
+    chaos: Chaos,
+) -> None:
+    load = Load(chaos, "scaled", random.Random(1))
+
+    with chaos.witness.outage():
+        async with asyncio.timeout(2 * END_TIMEOUT_S), asyncio.TaskGroup() as tasks:
+            tasks.create_task(load.run(rounds=2, pause_s=1.0))
+            tasks.create_task(scale(chaos))
+
+    assert await load.wrong_ends() == {}
+    await until_one_watch_each(chaos, SHARES)
 
 
 async def test_runs_of_all_fates_come_to_their_ends_while_replicas_come_and_go(

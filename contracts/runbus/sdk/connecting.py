@@ -97,6 +97,7 @@ def _callbacks(bus: Bus, notice: Notice, name: str) -> dict[str, Any]:
             notice("error", f"{type(error).__name__}: {error}")
 
     async def on_disconnect() -> None:
+        bus.on_disconnected()
         notice("disconnected", name)
 
     async def on_reconnect() -> None:

@@ -152,6 +152,7 @@ class Shards:
         if largest is not None:
             largest.absorb(source)
         else:  # what it was to be merged with has been let go of
+            source.reopen()
             self._begin(source)
 
     def _merge(self) -> None:

@@ -75,13 +75,16 @@ class Source:
         self._changed.set()
 
     def end(self) -> None:
-        """Have `run` end; it can be run again."""
+        """Have `run` end, also where it has not begun yet."""
         self._is_ending = True
         self._changed.set()
 
+    def reopen(self) -> None:
+        """Take back `end`: it can be run again, and goes on from where it was."""
+        self._is_ending = False
+
     async def run(self) -> None:
         """Bring events and pods until `end`, or until no shard is left."""
-        self._is_ending = False
         while not self._is_ending and self.shards:
             self._adapt()
             self._changed.clear()
