@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bench import (
+    bus,
     deadlines,
     failover,
     launching,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Coroutine[Any, Any, Outcome]]] = {
     "launching": launching.run,
     "deadlines": deadlines.run,
     "quiet": quiet.run,
+    "bus": bus.run,
     "failover": failover.run,
     "live": live.run,
 }

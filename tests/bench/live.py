@@ -20,20 +20,21 @@ from nats.aio.msg import Msg
 
 from bench.figures import Figure, Outcome, of_repeats, spread
 from bench.processes import memory
-from bench.seeding import seed_finished, seed_live, store, until_sourced
+from bench.seeding import (
+    remove_deadlines,
+    seed_deadlines,
+    seed_finished,
+    seed_live,
+    store,
+    until_sourced,
+)
 from bench.settings import Setting
 from bench.standin.pods import Step
-from bench.synthetic import (
-    accepted,
-    document,
-    in_attempt,
-    run_id,
-    with_running_deadline,
-)
+from bench.synthetic import accepted, document, run_id
 from bench.world import ABOUT, ClusterKind, World, running_world, until_at_rest
 from runbus.contracts import subjects
-from runbus.contracts.events import RunAccepted, RunDeadlineChanged
-from runbus.contracts.states import EventType, RunState
+from runbus.contracts.events import RunAccepted
+from runbus.contracts.states import EventType
 from runbus.contracts.transitions import Publisher
 
 WATCHER, SCHEDULER = Publisher.STATE_WATCHER.value, Publisher.SCHEDULER.value
@@ -229,13 +230,11 @@ class _Bench:
         """Return how late abort commands arrive, in ms; deadlines pass one after the other."""
         load = self._load
         first = datetime.now(UTC) + timedelta(seconds=DEADLINES_START_S)
-        due: dict[str, datetime] = {}
-        events = []
-        for number in range(min(load.deadlines, self._living)):
-            at = first + timedelta(seconds=load.deadlines_within_s * number / load.deadlines)
-            due[run_id(LIVING, number)] = at
-            running = in_attempt(accepted(LIVING, number), RunState.RUNNING)
-            events.append(RunDeadlineChanged(status=with_running_deadline(running, at)))
+        moments = {
+            number: first + timedelta(seconds=load.deadlines_within_s * number / load.deadlines)
+            for number in range(min(load.deadlines, self._living))
+        }
+        due = {run_id(LIVING, number): at for number, at in moments.items()}
         late: dict[str, float] = {}
         done = asyncio.Event()
 
@@ -247,21 +246,12 @@ class _Bench:
                 done.set()
 
         subscription = await self._bus.subscribe(subjects.command(subjects.ABORT), on_command)
-        await store(self._bus, EventType.DEADLINE_CHANGED, events)
+        await seed_deadlines(self._bus, LIVING, moments)
         async with asyncio.timeout(COUNT_TIMEOUT_S):
             await done.wait()
         await self._bus.unsubscribe(subscription)
-        await self._undo_deadlines()
+        await remove_deadlines(self._bus, LIVING, moments)
         return list(late.values())
-
-    async def _undo_deadlines(self) -> None:
-        """Put the runs back as they were, so that nothing is asked for again."""
-        statuses = [
-            in_attempt(accepted(LIVING, number), RunState.RUNNING)
-            for number in range(min(self._load.deadlines, self._living))
-        ]
-        events = [RunDeadlineChanged(status=each) for each in statuses]
-        await store(self._bus, EventType.DEADLINE_CHANGED, events)
 
 
 class _Counted:

@@ -128,10 +128,11 @@ class _Counting:
     def on_pod_gone(self, pod: Pod, seen_at: datetime) -> None:
         self.on_pod(pod, seen_at, True)
 
-    def on_list_begun(self, scope: str) -> None:
+    def on_list_begun(self, scope: str) -> int:
         """There is one, at the beginning."""
+        return 1
 
-    def on_list(self, scope: str) -> None:
+    def on_list(self, scope: str, number: int) -> None:
         """The list is empty."""
 
     def on_reachable(self, scope: str, reachable: bool) -> None:

@@ -7,12 +7,12 @@ on the same connection. It must not know what is measured.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from bench.synthetic import accepted, document, in_attempt
+from bench.synthetic import accepted, document, in_attempt, with_running_deadline
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.envelope import Envelope
 from runbus.contracts.events import (
@@ -20,6 +20,7 @@ from runbus.contracts.events import (
     RunAccepted,
     RunAdmitted,
     RunCompleted,
+    RunDeadlineChanged,
     RunEvent,
     ce_type,
 )
@@ -97,6 +98,25 @@ async def seed_live(bus: Bus, prefix: str, first: int, count: int) -> None:
         ),
     )
     await store(bus, EventType.RUNNING, _events(EventType.RUNNING, RunState.RUNNING, before))
+
+
+async def seed_deadlines(bus: Bus, prefix: str, deadlines: Mapping[int, datetime]) -> None:
+    """Have the limit of running runs pass at given moments, by their numbers."""
+    statuses = (
+        with_running_deadline(in_attempt(accepted(prefix, number), RunState.RUNNING), at)
+        for number, at in deadlines.items()
+    )
+    await store(
+        bus, EventType.DEADLINE_CHANGED, (RunDeadlineChanged(status=each) for each in statuses)
+    )
+
+
+async def remove_deadlines(bus: Bus, prefix: str, numbers: Iterable[int]) -> None:
+    """Put runs back as they were seeded, so that nothing is asked for again."""
+    statuses = (in_attempt(accepted(prefix, each), RunState.RUNNING) for each in numbers)
+    await store(
+        bus, EventType.DEADLINE_CHANGED, (RunDeadlineChanged(status=each) for each in statuses)
+    )
 
 
 async def seed_finished(bus: Bus, prefix: str, count: int, *, ended_at: datetime) -> None:

@@ -18,6 +18,7 @@ from bench.table import summary, table
 NOT_AT_THIS_SIZE = {
     "publishing": {"ratio_256"},
     "timers": {"lateness_large_p99", "all_large_p99"},
+    "failover": {"late_middle_max", "late_large_max"},
     "live": {"late_large_p99", "start_watcher_large", "peak_watcher_large"},
     "reading": {"recorded_own_ratio"},
     "submitting": {"request_local_p50", "command_local_p50", "bare_local_p50"},

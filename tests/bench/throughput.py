@@ -42,13 +42,14 @@ async def run(setting: Setting) -> Outcome:
         folder = setting.folder / KEYS[kind]
         folder.mkdir()
         async with running_world(folder, kind) as world:
-            found = [await _burst(world, count) for _ in range(repeats[kind])]
+            found = [await burst(world, count) for _ in range(repeats[kind])]
         figures += _figures(kind, found)
     conditions = {kind.value: f"{counts[kind]} runs at once; {ABOUT[kind]}" for kind in counts}
     return Outcome(figures=tuple(figures), conditions=conditions)
 
 
-async def _burst(world: World, count: int) -> Measured:
+async def burst(world: World, count: int) -> Measured:
+    """Submit so many runs at once, and measure until all have completed."""
     services = {each.name: each.pid for each in world.stack.services.values()}
     await until_at_rest(services, quiet_s=0.5)
     async with telling(world) as story, seeing(world) as seen:

@@ -112,7 +112,8 @@ class World(Struct):
     def meter(self) -> CpuMeter:
         """Measure the CPU of every process from here on, the benchmark's own included."""
         services = {each.name: each.pid for each in self.stack.services.values()}
-        others = {"nats-server": self.stack.nats.pid, "benchmark": os.getpid()}
+        bus = {each.name: each.pid for each in self.stack.bus}
+        others = {**bus, "benchmark": os.getpid()}
         pids = {**services, **self.cluster_pids, **others}
         return CpuMeter(pids, trees={ClusterKind.LOCAL.value})
 
@@ -157,6 +158,7 @@ async def running_world(
     options: Sequence[str] = (),
     defaults: str = "",
     environment: Mapping[str, str] | None = None,
+    bus_servers: int = 1,
 ) -> AsyncIterator[World]:
     """Run a system for the length of a block.
 
@@ -167,6 +169,7 @@ async def running_world(
         options: of the local cluster.
         defaults: the text of a defaults file.
         environment: more settings of the services.
+        bus_servers: of how many servers the bus is.
 
     """
     path = folder / "defaults.yaml"
@@ -179,6 +182,7 @@ async def running_world(
             localcluster_options=options,
             kubeconfig=kubeconfig,
             environment=environment,
+            bus_servers=bus_servers,
         )
         async with stack, connect(stack.nats_url, name="bench") as client:
             if stack.cluster is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 from collections.abc import AsyncIterator
 
@@ -19,6 +20,7 @@ import pytest_asyncio
 from runbus.cli.doctor.services import lease_holders, owners_of_shards, unowned
 from runbus.cli.stack.process import Process
 from runbus.cli.stack.service import SERVICES
+from runbus.contracts.leases import ALL_SHARDS
 from runbus.contracts.states import RunState
 from support.chaos import END_TIMEOUT_S, READY_S, Chaos, running_chaos
 from support.fates import DEFAULTS
@@ -34,6 +36,8 @@ pytestmark = [
 REPLICAS = 3
 WATCHERS = ("state-watcher", "state-watcher-2", "state-watcher-3")
 SHARES = [21, 21, 22]
+STUCK = 12
+_SHARDS = re.compile(r"runbus\.dev/shard\+?\s*in\+?\s*\(([^)]*)\)")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -98,8 +102,43 @@ async def until_shared(chaos: Chaos, expected: list[int]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_the_watchers_share_all_shards(chaos: Chaos) -> None:
+async def watches(chaos: Chaos) -> list[list[str]]:
+    """Return the shards of each watch on pods that is open at the API server, the fewest first."""
+    _, running = await chaos.system.kube("GET", "/localcluster/v1/watches")
+    selectors = (found for each in running for found in _SHARDS.findall(each["path"]))
+    return sorted(
+        (sorted(each.split(",")) for each in selectors), key=lambda each: (len(each), each)
+    )
+
+
+async def until_one_watch_each(chaos: Chaos, expected: list[int]) -> None:
+    """Wait until each replica watches its shards with one watch; no shard is watched twice."""
+    async with asyncio.timeout(READY_S):
+        while [len(each) for each in await watches(chaos)] != expected:
+            await asyncio.sleep(0.2)
+    watched = [shard for each in await watches(chaos) for shard in each]
+    assert sorted(watched) == sorted(ALL_SHARDS)
+
+
+async def test_the_watchers_share_all_shards_and_watch_them_once(chaos: Chaos) -> None:
     await until_shared(chaos, SHARES)
+    await until_one_watch_each(chaos, SHARES)
+
+
+async def test_what_is_taken_over_is_merged_into_one_watch(chaos: Chaos) -> None:
+    """A replica is gone, and another one comes: each time, each watcher ends with one watch."""
+    stack = chaos.system.stack
+    gone = stack.services[WATCHERS[1]]
+    with chaos.witness.outage():
+        gone.kill()
+        await gone.wait()
+        await until_shared(chaos, [32, 32])
+        await until_one_watch_each(chaos, [32, 32])
+        run_id = await chaos.submit("with-two", command=sleeping(1))
+        assert (await chaos.over(run_id)).state is RunState.COMPLETED
+        await gone.start()
+        await until_shared(chaos, SHARES)
+    await until_one_watch_each(chaos, SHARES)
 
 
 async def test_a_run_ends_whoever_of_its_services_is_gone(chaos: Chaos) -> None:
@@ -121,6 +160,55 @@ async def test_a_run_ends_whoever_of_its_services_is_gone(chaos: Chaos) -> None:
 
     assert ends == [RunState.COMPLETED, RunState.ABORTED]
     await until_shared(chaos, SHARES)
+
+
+async def test_a_watcher_that_was_frozen_past_its_lease_aborts_nothing_again(chaos: Chaos) -> None:
+    """Deadlines of runs of all shards pass while one stands still, and others act in its place."""
+    limits = {"running": "3s"}
+    frozen = chaos.process(WATCHERS[0])
+    with chaos.witness.outage():
+        runs = [
+            await chaos.submit(f"frozen-{n}", command=sleeping(300), state_thresholds=limits)
+            for n in range(STUCK)
+        ]
+        os.kill(frozen.pid, signal.SIGSTOP)
+        try:
+            ends = [(await chaos.over(each)).state for each in runs]
+        finally:
+            os.kill(frozen.pid, signal.SIGCONT)
+        await until_shared(chaos, SHARES)
+
+    types = [await chaos.types(each) for each in runs]
+    assert ends == [RunState.ABORTED] * STUCK
+    assert [each.count("aborting") for each in types] == [1] * STUCK
+    assert [len(chaos.lives(each)) for each in runs] == [1] * STUCK
+
+
+async def scale(chaos: Chaos) -> None:
+    """Add a replica of each service; restart all replicas in turn; then remove what was added."""
+    stack = chaos.system.stack
+    for name in SERVICES:
+        await stack.add(name, str(REPLICAS + 1))
+    for name in list(stack.services):
+        await restart(stack.services[name], 0.0)
+    await until_shared(chaos, [16] * (REPLICAS + 1))
+    for name in SERVICES:
+        await stack.services.pop(f"{name}-{REPLICAS + 1}").stop(READY_S)
+    await until_shared(chaos, SHARES)
+
+
+async def test_runs_go_on_while_replicas_are_added_all_restarted_and_some_removed(
+    chaos: Chaos,
+) -> None:
+    load = Load(chaos, "scaled", random.Random(1))
+
+    with chaos.witness.outage():
+        async with asyncio.timeout(2 * END_TIMEOUT_S), asyncio.TaskGroup() as tasks:
+            tasks.create_task(load.run(rounds=2, pause_s=1.0))
+            tasks.create_task(scale(chaos))
+
+    assert await load.wrong_ends() == {}
+    await until_one_watch_each(chaos, SHARES)
 
 
 async def test_runs_of_all_fates_come_to_their_ends_while_replicas_come_and_go(

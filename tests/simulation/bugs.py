@@ -33,7 +33,7 @@ from runbus.sdk.bus import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, Bus
 from runbus.state_watcher.__main__ import run as run_watcher
 from runbus.state_watcher.handler import Handler as WatcherHandler
 from runbus.state_watcher.model import Known, Look
-from runbus.state_watcher.owning import ShardSet
+from runbus.state_watcher.owning import Shards
 from runbus.state_watcher.packing import HeldRecord
 from runbus.state_watcher.tracking import Tracked
 from simulation.cluster.session import Session, kube_of
@@ -202,21 +202,21 @@ class _Trusting(WatcherHandler):
 class _Hasty(WatcherHandler):
     """Judges runs of shards that it has just gained before their first list."""
 
-    def _waits_for_list(self, run: HeldRecord | RunStatus) -> bool:
+    def _waits_for_list(self, key: str, run: HeldRecord | RunStatus) -> bool:
         return False
 
     def _known(self, record: RunRecord, tracked: Tracked) -> Known:
         return replace(super()._known(record, tracked), synced=True)
 
 
-class _Fearless(ShardSet):
+class _Fearless(Shards):
     """Acts on its shards for as long as it knows nothing else."""
 
     def may_act(self, run_id: str) -> bool:
         return self.holds(run_id)
 
 
-class _Clinging(ShardSet):
+class _Clinging(Shards):
     """Goes on with shards that it has let go of."""
 
     def drop(self, shards: Collection[str]) -> None:
@@ -282,10 +282,10 @@ BUGS: dict[str, Sabotage] = {
         plant=_in(WATCHER, run=partial(run_watcher, handler_type=_Hasty))
     ),
     "an owner acts after its lease has run out": Sabotage(
-        plant=_in(WATCHER, run=partial(run_watcher, set_type=_Fearless))
+        plant=_in(WATCHER, run=partial(run_watcher, shards_type=_Fearless))
     ),
     "an owner goes on with shards that it has let go of": Sabotage(
-        plant=_in(WATCHER, run=partial(run_watcher, set_type=_Clinging))
+        plant=_in(WATCHER, run=partial(run_watcher, shards_type=_Clinging))
     ),
     "a claim of shards is not compared with those of others": Sabotage(
         plant=_in(WATCHER, make_bus=lambda link: _Claimant(link.client.native()))

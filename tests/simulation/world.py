@@ -164,6 +164,7 @@ class _Play:
         self.server.on_stored.append(self._on_stored)
         self.server.on_stored.append(self.ownership.on_stored)
         self.cluster.on_listed.append(self.ownership.on_listed)
+        self.cluster.on_request.append(self.ownership.on_request)
         for watcher in self.services[WATCHER]:
             watcher.on_publish = self.ownership.on_publish
         self.cluster.on_pod.append(self.truth.on_pod)

@@ -133,6 +133,7 @@ async def running_system(
     cluster: Sequence[str] = (),
     services: Sequence[str] = SERVICES,
     sync_always: bool = False,
+    bus_servers: int = 1,
     kubeconfig: str | None = None,
     **environment: str,
 ) -> AsyncIterator[System]:
@@ -144,6 +145,7 @@ async def running_system(
         cluster: more options of the local cluster.
         services: which of them.
         sync_always: the bus answers for a message only once it is on the disk.
+        bus_servers: of how many servers the bus is.
         kubeconfig: of another cluster, instead of a local one.
         environment: more settings of the services.
 
@@ -157,6 +159,7 @@ async def running_system(
         environment=environment,
         services=services,
         sync_always=sync_always,
+        bus_servers=bus_servers,
         kubeconfig=kubeconfig,
     )
     async with stack, connect(stack.nats_url, name="test") as client:

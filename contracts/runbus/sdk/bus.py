@@ -100,6 +100,7 @@ class Bus:
         self._client = client
         self._inbox = ""
         self._replies: dict[str, asyncio.Future[Msg]] = {}
+        self._sent: set[str] = set()  # those of them whose request has been sent
         self._count = 0
         self.generation = 0
         self.closed = asyncio.Event()
@@ -224,6 +225,7 @@ class Bus:
                     # nats-py writes into the dict it is given.
                     headers=dict(headers) if headers is not None else None,
                 )
+                self._sent.add(token)
                 msg: Msg = await future
                 return msg
         except TimeoutError as error:
@@ -233,6 +235,14 @@ class Bus:
             raise _translated(error, subject) from error
         finally:
             del self._replies[token]
+            self._sent.discard(token)
+
+    def on_disconnected(self) -> None:
+        """Give up what was asked on a connection that is lost: no answer can come any more."""
+        for token in self._sent:
+            future = self._replies[token]
+            if not future.done():
+                future.set_exception(BusTimeoutError("the connection was lost before an answer"))
 
     async def _on_reply(self, msg: Msg) -> None:
         future = self._replies.get(msg.subject.rpartition(".")[2])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import nats.errors
 from nats.aio.client import Client
@@ -55,6 +56,7 @@ async def connect(
         BusUnreachableError: every attempt failed.
 
     """
+    credentials = {**_secret_of(url), **credentials}
     for attempt in range(1, attempts_max + 1):
         client = QuickClient()
         bus = Bus(client)
@@ -95,6 +97,7 @@ def _callbacks(bus: Bus, notice: Notice, name: str) -> dict[str, Any]:
             notice("error", f"{type(error).__name__}: {error}")
 
     async def on_disconnect() -> None:
+        bus.on_disconnected()
         notice("disconnected", name)
 
     async def on_reconnect() -> None:
@@ -110,6 +113,21 @@ def _callbacks(bus: Bus, notice: Notice, name: str) -> dict[str, Any]:
         "reconnected_cb": on_reconnect,
         "closed_cb": on_close,
     }
+
+
+def _secret_of(url: str) -> dict[str, str]:
+    """Return the token, or user and password, of the first address.
+
+    The servers of a cluster tell of one another without any secret: without this the client would
+    try to reconnect to them as nobody.
+    """
+    first = urlsplit(url.split(",", 1)[0])
+    if first.username is None:
+        return {}
+    user = unquote(first.username)
+    if first.password is None:
+        return {"token": user}
+    return {"user": user, "password": unquote(first.password)}
 
 
 def _without_secret(url: str) -> str:

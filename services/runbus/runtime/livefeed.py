@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from runbus.contracts import subjects
+from runbus.contracts.leases import ALL_SHARDS
 from runbus.contracts.streams import EVENTS, LIVE_BUCKET
 from runbus.runtime.errors import PoisonError
 from runbus.runtime.logs import Log
@@ -45,11 +46,31 @@ class LiveFeed:
         self._on_unreadable = on_unreadable
         self.loaded = asyncio.Event()
         self._next_sequence = 0
+        self._ahead: dict[str, int] = {}  # shards that have come further, to which event
+        self._all_ahead_until = 0
         self._follower: Follower | None = None
 
-    def narrow(self, shards: Sequence[str]) -> None:
-        """Follow fewer shards from the next `run` on; it goes on where the last one ended."""
+    def select(self, shards: Sequence[str] | None) -> None:
+        """Follow these shards from the next `run` on; it goes on where the last one ended."""
         self._shards = shards
+
+    def absorb(self, other: LiveFeed) -> None:
+        """Follow another feed's shards as well from the next `run` on, each event once.
+
+        Neither runs, both are loaded. The stream is followed from where the one that had come less
+        far ended; what the other one has told already is passed over. `select` comes next.
+        """
+        reached = {**self._reached(), **other._reached()}
+        self._next_sequence = min(self._next_sequence, other._next_sequence)
+        self._ahead = {each: to for each, to in reached.items() if to > self._next_sequence}
+        self._all_ahead_until = max(self._ahead.values(), default=0)
+        self._shards = sorted(reached)
+
+    def _reached(self) -> dict[str, int]:
+        """Return the next event of each shard."""
+        reached = self._next_sequence
+        shards = ALL_SHARDS if self._shards is None else self._shards
+        return {each: max(reached, self._ahead.get(each, 0)) for each in shards}
 
     def ready_problem(self) -> str | None:
         """Return why the feed is not complete, or does not go on."""
@@ -68,7 +89,8 @@ class LiveFeed:
             self._follower = follower
             while True:
                 for number, message in enumerate(await follower.next_batch(), start=1):
-                    self._take(message, message.sequence, on_record)
+                    if message.sequence >= self._all_ahead_until or self._is_news(message):
+                        self._take(message, message.sequence, on_record)
                     self._next_sequence = message.sequence + 1
                     if number % TAKEN_AT_A_TIME == 0:
                         await asyncio.sleep(0)
@@ -93,6 +115,10 @@ class LiveFeed:
                         await asyncio.sleep(0)
         self._log.info("live runs loaded", runs=loaded, next_sequence=sourced + 1)
         return sourced + 1
+
+    def _is_news(self, message: StoredMessage) -> bool:
+        shard = message.subject.split(".")[5:6]
+        return message.sequence >= self._ahead.get("".join(shard), 0)
 
     def _take(self, message: StoredMessage, sequence: int, on_record: OnRecord) -> None:
         try:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbus.contracts.commands import KeepEvidence, ObjectFence
+from runbus.contracts.deadlines import next_deadline
 from runbus.contracts.evidence import EvidenceCause
 from runbus.contracts.identity import object_name
 from runbus.contracts.states import OBJECT_STATES, OutcomeClass, Reason, RunState
@@ -56,8 +57,10 @@ def decide(known: Known, now: datetime, rules: Rules) -> Decision:
         decision = Decision(forget=all(pod.gone or pod.missing for pod in known.pods))
     elif state is RunState.ABORTING:
         decision = _decide_aborting(known, now, rules)
-    elif state in OBJECT_STATES:
+    elif state in OBJECT_STATES and (known.synced or state is RunState.ADMITTED):
         decision = _decide_attempt(known, now, rules)
+    elif state in OBJECT_STATES:
+        decision = _decide_unlisted(known, now, rules)
     else:
         decision = judge(known, None, now, rules.abort_never_pullable)
     if not known.watched or (known.current is not None and known.current.unwatched):
@@ -89,6 +92,26 @@ def _decide_attempt(known: Known, now: datetime, rules: Rules) -> Decision:
         return Decision(commands=evidence, publish=publish)
     decision = judge(known, pod, now, rules.abort_never_pullable)
     return replace(decision, commands=evidence + decision.commands)
+
+
+def _decide_unlisted(known: Known, now: datetime, rules: Rules) -> Decision:
+    """Decide about a run of a shard just gained, before its first list: only whether it is overdue.
+
+    Its pod is asked for by name, and the answer is newer than any list (ADR-0032). Whatever else
+    there is to say of the run waits for the list.
+    """
+    found = next_deadline(known.status)
+    if found is None or now < found[0]:
+        return Decision(wake_at=found[0] if found is not None else None)
+    if known.confirmed_at is None or known.confirmed_at < found[0]:
+        return Decision(look=_look(known))
+    pod = known.current
+    if pod is None or pod.gone or pod.reading.ended:
+        return Decision()
+    publish = state_event(known, pod, now)
+    if publish is not None:
+        return Decision(publish=publish)
+    return judge(known, pod, now, rules.abort_never_pullable)
 
 
 def _decide_ended(known: Known, pod: PodSeen, now: datetime) -> Decision:

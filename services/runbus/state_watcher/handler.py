@@ -6,13 +6,16 @@ looks at each run with one worker at a time and rings at its next deadline.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import Protocol, assert_never
 
 from msgspec.structs import replace
 
 from runbus.contracts import codec, envelope, subjects
 from runbus.contracts.commands import AbortRun, CleanUpObjects, KeepEvidence
+from runbus.contracts.identity import shard_of
 from runbus.contracts.states import OBJECT_STATES, RunState
 from runbus.contracts.status import RunStatus
 from runbus.reading.clocks import by_our_clock
@@ -111,8 +114,12 @@ class Handler:
         if record.status.state.is_final and key not in self._runs:
             return  # nothing of it is in sight: a pod that turns up brings it back
         tracked = self._runs.add(key)
-        if tracked.take_record(record, self._clock.now()):
-            self._mark(key, tracked.newest)
+        if not tracked.take_record(record, self._clock.now()):
+            return
+        if self._waits_for_list(key, record.status):
+            self._queue.set_alarm(key, record.status.deadline)
+        else:
+            self._queue.add(key)
 
     def on_pod(self, pod: Pod, seen_at: datetime, live: bool) -> None:
         """Take a pod as it is now."""
@@ -132,42 +139,40 @@ class Handler:
             tracked.take_gone(pod, seen_at)
             self._mark(key, tracked.newest)
 
-    def on_list_begun(self, scope: str) -> None:
-        """Learn that a list of one scope begins."""
-        self._scopes.begin_list(scope)
+    def on_list_begun(self, scope: str) -> int:
+        """Learn that a list of one scope begins; return its number."""
+        return self._scopes.begin_list(scope)
 
-    def on_list(self, scope: str) -> None:
-        """Learn that the list is in: whom it did not show is asked for, run by run."""
-        self._scopes.complete_list(scope)
-        self._look_at_all()
+    def on_list(self, scope: str, number: int, shards: Collection[str]) -> None:
+        """Learn that a list of shards is in: whom it did not show is asked for, run by run."""
+        self._scopes.complete_list(scope, number, shards)
+        for key in self._runs:
+            if shard_of(_run_id_of(key)) in shards:
+                self._queue.add(key)
 
     def on_reachable(self, scope: str, reachable: bool) -> None:
         """Learn whether the API server answers; look again at every run once it does."""
         if self._scopes.set_reachable(scope, reachable, self._clock.now()):
-            self._look_at_all()
+            for key in self._runs:
+                self._queue.add(key)
 
-    def drop(self) -> None:
+    def drop(self, shards: Collection[str]) -> None:
         """Forget the runs that are not ours any more, and their timers."""
+        self._scopes.forget(shards)
         for key in self._runs:
             if not self._fence.holds(_run_id_of(key)):
                 self._runs.remove(key)
                 self._queue.forget(key)
 
-    def ready_problem(self) -> str | None:
-        """Return why runs cannot be judged."""
-        return self._scopes.ready_problem()
-
     def _mark(self, key: str, newest: HeldRecord | None) -> None:
-        """Have a run looked at, unless the first list has to come before anything of it counts."""
-        if newest is None or not self._waits_for_list(newest):
+        """Have a run looked at, unless its first list comes before anything of it counts."""
+        if newest is None or not self._waits_for_list(key, newest):
             self._queue.add(key)
 
-    def _waits_for_list(self, run: HeldRecord | RunStatus) -> bool:
-        return run.state in _WITH_OBJECTS and not self._scopes.is_synced(run.namespace)
-
-    def _look_at_all(self) -> None:
-        for key in self._runs:
-            self._queue.add(key)
+    def _waits_for_list(self, key: str, run: HeldRecord | RunStatus) -> bool:
+        if run.state not in _WITH_OBJECTS:
+            return False
+        return not self._scopes.is_synced(run.namespace, shard_of(_run_id_of(key)))
 
     # Looking at one run.
 
@@ -181,9 +186,12 @@ class Handler:
     async def _look_at(self, key: str, tracked: Tracked) -> None:
         for _ in range(STEPS_MAX):
             record = tracked.record or await self._look_up(key, tracked)
-            if record is None or self._waits_for_list(record.status):
+            if record is None:
                 return
-            tracked.take_lists(self._scopes.complete)
+            if self._waits_for_list(key, record.status) and not self._is_overdue(record.status):
+                self._queue.set_alarm(key, record.status.deadline)
+                return
+            tracked.take_lists(partial(self._scopes.complete, shard=record.status.shard))
             known = self._with_node(key, self._known(record, tracked), tracked)
             decision = decide(known, self._clock.now(), self._rules)
             with self._tracing.within(record.traceparent):
@@ -193,6 +201,10 @@ class Handler:
                 return
         text = f"{key} did not come to rest within {STEPS_MAX} steps"
         raise RetryableError(text, delay_s=1.0)
+
+    def _is_overdue(self, status: RunStatus) -> bool:
+        """Whether a limit has passed: a question by name says enough, ahead of the list."""
+        return status.deadline is not None and status.deadline <= self._clock.now()
 
     async def _carry_out(self, decision: Decision, record: RunRecord, tracked: Tracked) -> bool:
         """Do what was decided; True if nothing is left to decide now."""
@@ -214,7 +226,7 @@ class Handler:
         namespace, scopes = record.status.namespace, self._scopes
         return tracked.known(
             record,
-            synced=scopes.is_synced(namespace),
+            synced=scopes.is_synced(namespace, record.status.shard),
             reachable=scopes.is_reachable(namespace),
             watched=scopes.is_watched(namespace),
             reconnected_at=scopes.reconnected_at(namespace),
@@ -337,7 +349,8 @@ class Handler:
         if _key_of(pod) != _key(status.project, status.run_id):
             tracked.foreign_uid = pod.metadata.uid
         elif attempt_of(pod) == status.attempt:
-            tracked.take_answer(pod, asked_at, self._scopes.listing(look.namespace))
+            is_live = self._scopes.is_synced(status.namespace, status.shard)
+            tracked.take_answer(pod, asked_at, self._scopes.listing(look.namespace), live=is_live)
 
     @staticmethod
     def _take_absence(look: Look, tracked: Tracked, asked_at: datetime) -> None:

@@ -81,7 +81,7 @@ class Tracked(Struct, kw_only=True):
             self.foreign_uid = ""
         return True
 
-    def take_answer(self, pod: Pod, asked_at: datetime, listing: int) -> None:
+    def take_answer(self, pod: Pod, asked_at: datetime, listing: int, *, live: bool = True) -> None:
         """Take one of the attempt's pods as a question by its name found it.
 
         One that the watch has called gone before that is there: the watch says so of pods that have
@@ -95,7 +95,7 @@ class Tracked(Struct, kw_only=True):
                 return
             self.pods[uid] = replace(before, gone=False)
             is_unwatched = True
-        self.take_pod(pod, asked_at, True, listing)
+        self.take_pod(pod, asked_at, live, listing)
         if is_unwatched:
             self.pods[uid] = replace(self.pods[uid], unwatched=True)
 

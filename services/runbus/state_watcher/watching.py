@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from runbus.contracts import labels
 from runbus.reading.clocks import by_our_clock
 from runbus.reading.objects import (
     Pod,
@@ -57,12 +58,12 @@ class Sink(Protocol):
         """Take the last version of a pod that has been removed."""
         ...
 
-    def on_list_begun(self, scope: str) -> None:
+    def on_list_begun(self, scope: str) -> int:
         """Learn that a list of one scope begins: what it shows is told pod by pod."""
         ...
 
-    def on_list(self, scope: str) -> None:
-        """Learn that the list is in, as a whole."""
+    def on_list(self, scope: str, number: int) -> None:
+        """Learn that the list of that number is in, as a whole."""
         ...
 
     def on_reachable(self, scope: str, reachable: bool) -> None:
@@ -94,15 +95,34 @@ class PodWatch:
         self._log = log.bind(watch=self._path)
         self._metrics = metrics or Metrics()
         self._version = ""
+        self._ahead: dict[str, int] = {}  # shards that have come further, to which version
         self._problem: str | None = "the first list is not in yet"
 
     def ready_problem(self) -> str | None:
         """Return why the view of the cluster is not up to date; None if it is."""
         return f"watch {self._path}: {self._problem}" if self._problem else None
 
-    def narrow(self, selector: str) -> None:
-        """Watch fewer pods from the next `run` on; it goes on where the last one ended."""
+    def select(self, selector: str) -> None:
+        """Watch these pods from the next `run` on; it goes on where the last one ended."""
         self._selector = selector
+
+    def absorb(self, other: PodWatch, own: Collection[str], others: Collection[str]) -> None:
+        """Watch the pods of another watch's shards as well from the next `run` on.
+
+        Neither runs, both watch the same namespace. It goes on from the older of both versions and
+        passes over what the newer one has told. Where versions are no numbers (Kubernetes promises
+        that they are since 1.35) everything is listed again. `select` comes next.
+        """
+        reached = {shard: self._reached(shard) for shard in own}
+        reached |= {shard: other._reached(shard) for shard in others}
+        versions = [each for each in (self._version, other._version) if each.isdigit()]
+        self._version = min(versions, key=int) if len(versions) == 2 else ""
+        self._ahead = _further(reached, self._version)
+
+    def _reached(self, shard: str) -> int:
+        """Return the version up to which a shard's changes have been told."""
+        reached = int(self._version) if self._version.isdigit() else 0
+        return max(reached, self._ahead.get(shard, 0))
 
     async def run(self) -> None:
         """List and watch until cancelled; run again, it goes on from the version reached."""
@@ -142,12 +162,13 @@ class PodWatch:
         return None
 
     async def _list(self) -> None:
-        self._sink.on_list_begun(self.scope)
+        self._ahead = {}
+        number = self._sink.on_list_begun(self.scope)
         try:
             pods = await self._take_pages()
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
-        self._sink.on_list(self.scope)
+        self._sink.on_list(self.scope, number)
         self._log.info("listed", pods=pods, version=self._version)
 
     async def _take_pages(self) -> int:
@@ -209,11 +230,13 @@ class PodWatch:
             match event.type:
                 case "ADDED" | "MODIFIED":
                     pod = self._here(decode_pod(event.object))
-                    self._sink.on_pod(pod, seen_at, live)
+                    if not self._ahead or self._is_news(pod):
+                        self._sink.on_pod(pod, seen_at, live)
                     self._version = pod.metadata.resource_version
                 case "DELETED":
                     pod = self._here(decode_pod(event.object))
-                    self._sink.on_pod_gone(pod, seen_at)
+                    if not self._ahead or self._is_news(pod):
+                        self._sink.on_pod_gone(pod, seen_at)
                     self._version = pod.metadata.resource_version
                 case "BOOKMARK":
                     self._version = decode_bookmark(event.object)
@@ -227,6 +250,21 @@ class PodWatch:
 
     def _here(self, pod: Pod) -> Pod:
         return by_our_clock(pod, self._kube.clock_offset)
+
+    def _is_news(self, pod: Pod) -> bool:
+        """Whether a change is one that the watch of the pod's shard has not told of."""
+        version = pod.metadata.resource_version
+        if not version.isdigit():
+            return True
+        is_news = int(version) > self._ahead.get(pod.metadata.labels.get(labels.SHARD, ""), 0)
+        self._ahead = _further(self._ahead, version)
+        return is_news
+
+
+def _further(reached: Mapping[str, int], version: str) -> dict[str, int]:
+    """Return the shards that have come further than a version."""
+    behind = int(version) if version.isdigit() else 0
+    return {shard: to for shard, to in reached.items() if version and to > behind}
 
 
 def _watch_error(raw: bytes | memoryview) -> KubeError:

@@ -69,6 +69,7 @@ class Api:
         self._cluster = cluster
         self._seeded: dict[str, list[Pod]] = {}
         self._pages: dict[str, list[Pod]] = {}
+        self._lists = 0
         self._controls: dict[str, Callable[[Request], Answer]] = {
             "/bench/moments": lambda _: _ok(self._cluster.moments),
             "/bench/requests": lambda _: _ok(self._cluster.requests),
@@ -130,7 +131,9 @@ class Api:
         limit = int(query.get("limit", 0)) or len(pods)
         rest = ""
         if start + limit < len(pods):
-            token = token or str(cluster.version)
+            if not token:  # each list has its own: several may page at one version
+                self._lists += 1
+                token = str(self._lists)
             self._pages[token] = pods
             while len(self._pages) > PAGES_MAX:
                 del self._pages[next(iter(self._pages))]

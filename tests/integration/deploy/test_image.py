@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runbus.cli.stack.ports import free_ports
 from runbus.cli.stack.probe import get
 from runbus.contracts.transitions import Publisher
 from support.images import Builder, Instruction, ignored, instructions, is_sent
@@ -25,12 +25,6 @@ STEPS = instructions(DOCKERFILE.read_text(encoding="utf-8"))
 READY_S = 30.0
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]  # it installs everything anew
-
-
-def free_port() -> int:
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return int(own.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +65,7 @@ async def test_a_service_of_the_image_works_and_ends_on_sigterm(
     async with running_nats(tmp_path) as nats:
         init = await asyncio.to_thread(image.run, ["init"], RUNBUS_NATS_URL=nats.url)
         assert init.returncode == 0, init.stderr
-        free = free_port()
+        (free,) = free_ports(1)
         environment = image.environment() | {
             "RUNBUS_NATS_URL": nats.url,
             "RUNBUS_HEALTH_PORT": str(free),

@@ -16,6 +16,7 @@ from runbus.contracts.transitions import IllegalTransitionError, Publisher
 from runbus.runtime.errors import PoisonError
 from runbus.runtime.runlog import StaleError, record_of, source_sequence
 from runbus.sdk.bus import StoredMessage
+from runbus.sdk.errors import BusTimeoutError
 from support.buses import TestBus
 from support.runs import PROJECT, RUN_ID, a_status, at, replace
 
@@ -95,6 +96,21 @@ async def test_a_publish_that_times_out_is_settled_before_anything_else(on: Test
     assert newest is not None
     assert newest.sequence == admitting.result().sequence
     assert newest.event_type == "admitted"
+
+
+async def test_what_was_asked_on_a_lost_connection_is_not_waited_for(on: TestBus) -> None:
+    async def publish() -> None:
+        with pytest.raises(BusTimeoutError, match="connection was lost"):
+            await on.bus.publish("x", b"", timeout_s=300)
+
+    os.kill(on.nats.pid, signal.SIGSTOP)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        tasks.create_task(publish())
+        await asyncio.sleep(0)
+        on.nats.kill()
+    await on.nats.wait()
+    await on.nats.start()
+    await on.nats.wait_ready(20)
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,11 @@ class Taken:
     def on_pod_gone(self, _pod: Pod, _seen_at: datetime) -> None:
         raise AssertionError
 
-    def on_list_begun(self, _scope: str) -> None:
+    def on_list_begun(self, _scope: str) -> int:
         self.told.append("begun")
+        return 1
 
-    def on_list(self, _scope: str) -> None:
+    def on_list(self, _scope: str, _number: int) -> None:
         self.told.append("listed")
         self.listed.set()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -23,6 +22,7 @@ from typing import IO, Any, Self
 
 import msgspec
 
+from runbus.cli.stack.ports import free_ports
 from support.control_plane.keys import Keys
 
 READY_LIMIT_S = 60.0
@@ -80,7 +80,7 @@ class ControlPlane:
         self._binaries = binaries
         self.has_scheduler = scheduler and (binaries / "kube-scheduler").exists()
         self.has_controllers = controllers and (binaries / "kube-controller-manager").exists()
-        self._etcd, self._etcd_peer, self._port = _free_ports(3)
+        self._etcd, self._etcd_peer, self._port = free_ports(3)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         # The kernel ends a program with the thread that started it: one thread starts them all.
         self._starter = ThreadPoolExecutor(max_workers=1)
@@ -324,14 +324,3 @@ def _started(command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
 
 def _flags(flags: dict[str, str]) -> list[str]:
     return [f"--{name}={value}" for name, value in flags.items()]
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -175,3 +175,56 @@ def test_a_fired_timer_is_judged_again_on_each_event_of_the_run() -> None:
     (sent,) = commands(run.decide(at(70.1)))
     assert isinstance(sent, AbortRun)
     assert sent.if_sequence == 8
+
+
+def gained(limit_s: float = 60) -> Watched:
+    """Return a running run of a shard that was just gained: its first list is not in yet."""
+    run = Watched(a_status(RunState.RUNNING, since=at(10), thresholds=limits(running=limit_s)))
+    run.synced = False
+    return run
+
+
+def test_before_the_first_list_a_run_is_left_alone_until_its_deadline() -> None:
+    decision = gained().decide(at(69.9))
+
+    assert (decision.commands, decision.look, decision.publish) == ((), None, None)
+    assert decision.wake_at == at(70)
+
+
+def test_before_the_first_list_the_pod_of_an_overdue_run_is_asked_for_by_name() -> None:
+    decision = gained().decide(at(70))
+
+    assert decision.look is not None
+    assert decision.commands == ()
+
+
+def test_before_the_first_list_an_overdue_run_is_aborted_on_the_answer() -> None:
+    decision = gained().found(ours(a_bound_pod().running()), at(71)).decide(at(71))
+
+    assert [type(each) for each in commands(decision)] == [AbortRun]
+
+
+def test_before_the_first_list_a_state_that_was_left_is_stored_instead() -> None:
+    run = Watched(
+        a_status(RunState.PENDING_SCHEDULED, since=at(10), thresholds=limits(pending_scheduled=60))
+    )
+    run.synced = False
+    decision = run.found(ours(a_bound_pod().running()), at(71)).decide(at(71))
+
+    assert commands(decision) == []
+    assert decision.publish is not None
+    assert decision.publish.event.status.state is RunState.RUNNING
+
+
+def test_before_the_first_list_an_overdue_run_without_its_pod_waits_for_the_list() -> None:
+    decision = gained().absent(at(71)).decide(at(75))
+
+    assert (decision.commands, decision.publish, decision.look) == ((), None, None)
+
+
+def test_before_the_first_list_an_end_waits_for_the_list() -> None:
+    decision = (
+        gained().found(ours(a_bound_pod().terminated(0).phase("Succeeded")), at(71)).decide(at(71))
+    )
+
+    assert (decision.commands, decision.publish) == ((), None)

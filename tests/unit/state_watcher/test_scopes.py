@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from runbus.state_watcher.scopes import Scopes
 from support.pods import a_bound_pod
 from support.runs import a_status, at
 from support.watching import Watched, ours, version
 
+SHARD, OTHER = "00", "01"
+
 
 def test_a_namespace_waits_for_its_first_list() -> None:
     scopes = Scopes(("nlp", "vision"))
-    scopes.begin_list("nlp")
+    number = scopes.begin_list("nlp")
 
-    assert not scopes.is_synced("nlp")
-    scopes.complete_list("nlp")
-    assert scopes.is_synced("nlp")
-    assert not scopes.is_synced("vision")
-    assert scopes.ready_problem() == "the first list of pods is not in yet (vision)"
+    assert not scopes.is_synced("nlp", SHARD)
+    scopes.complete_list("nlp", number, (SHARD,))
+    assert scopes.is_synced("nlp", SHARD)
+    assert not scopes.is_synced("vision", SHARD)
+
+
+def test_a_shard_waits_for_its_own_first_list() -> None:
+    scopes = Scopes(("nlp",))
+    scopes.complete_list("nlp", scopes.begin_list("nlp"), (SHARD,))
+
+    assert not scopes.is_synced("nlp", OTHER)
+    scopes.complete_list("nlp", scopes.begin_list("nlp"), (OTHER,))
+    assert scopes.is_synced("nlp", OTHER)
+
+
+def test_a_shard_that_was_let_go_of_waits_for_a_list_again() -> None:
+    scopes = Scopes(("nlp",))
+    scopes.complete_list("nlp", scopes.begin_list("nlp"), (SHARD, OTHER))
+    scopes.forget((SHARD,))
+
+    assert not scopes.is_synced("nlp", SHARD)
+    assert scopes.is_synced("nlp", OTHER)
 
 
 def test_every_namespace_belongs_to_a_watch_over_all() -> None:
     scopes = Scopes(("",))
 
     assert scopes.is_watched("nlp")
-    assert not scopes.is_synced("nlp")
-    assert scopes.ready_problem() == "the first list of pods is not in yet (all namespaces)"
+    assert not scopes.is_synced("nlp", SHARD)
 
 
 def test_what_is_not_watched_is_not_waited_for() -> None:
     scopes = Scopes(("nlp",))
 
     assert not scopes.is_watched("vision")
-    assert scopes.is_synced("vision")
+    assert scopes.is_synced("vision", SHARD)
     assert scopes.is_reachable("vision")
 
 
@@ -64,28 +84,27 @@ def a_watched_pod(scopes: Scopes) -> Watched:
 
 
 def is_missing(run: Watched, scopes: Scopes) -> bool:
-    run.tracked.take_lists(scopes.complete)
+    run.tracked.take_lists(partial(scopes.complete, shard=SHARD))
     (pod,) = run.tracked.pods.values()
     return pod.missing
 
 
 def test_a_pod_that_a_list_did_not_show_is_missing_once_the_list_is_in() -> None:
     scopes = Scopes(("",))
-    scopes.begin_list("")
-    scopes.complete_list("")
+    scopes.complete_list("", scopes.begin_list(""), (SHARD,))
     run = a_watched_pod(scopes)
-    scopes.begin_list("")
+    number = scopes.begin_list("")
 
     assert not is_missing(run, scopes)
-    scopes.complete_list("")
+    scopes.complete_list("", number, (SHARD,))
     assert is_missing(run, scopes)
 
 
 def test_a_pod_that_a_list_showed_is_not_missing() -> None:
     scopes = Scopes(("",))
-    scopes.begin_list("")
+    number = scopes.begin_list("")
     run = a_watched_pod(scopes)
-    scopes.complete_list("")
+    scopes.complete_list("", number, (SHARD,))
 
     assert not is_missing(run, scopes)
 
@@ -93,17 +112,25 @@ def test_a_pod_that_a_list_showed_is_not_missing() -> None:
 def test_a_list_that_is_older_than_the_watch_has_shown_its_pods_all_the_same() -> None:
     scopes = Scopes(("",))
     run = a_watched_pod(scopes)
-    scopes.begin_list("")
+    number = scopes.begin_list("")
     older = version(ours(a_bound_pod()), 10).pod()
     assert not run.tracked.take_pod(older, at(2), False, scopes.listing("nlp"))
-    scopes.complete_list("")
+    scopes.complete_list("", number, (SHARD,))
+
+    assert not is_missing(run, scopes)
+
+
+def test_a_list_of_other_shards_says_nothing_of_a_pod() -> None:
+    scopes = Scopes(("",))
+    scopes.complete_list("", scopes.begin_list(""), (SHARD,))
+    run = a_watched_pod(scopes)
+    scopes.complete_list("", scopes.begin_list(""), (OTHER,))
 
     assert not is_missing(run, scopes)
 
 
 def test_a_pod_that_came_after_a_list_is_not_missing() -> None:
     scopes = Scopes(("",))
-    scopes.begin_list("")
-    scopes.complete_list("")
+    scopes.complete_list("", scopes.begin_list(""), (SHARD,))
 
     assert not is_missing(a_watched_pod(scopes), scopes)

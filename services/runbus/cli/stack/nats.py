@@ -1,4 +1,8 @@
-"""A private nats-server: loopback only, a port of the system's choice, a token, its own store."""
+"""A private nats-server: loopback only, a port of the system's choice, a token, its own store.
+
+Several make one bus: they know each other's ports for servers from the start, and keep what is
+stored on all of them.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,18 @@ from pathlib import Path
 import msgspec
 
 from runbus.cli.stack.owner import Owner
+from runbus.cli.stack.ports import free_ports
 from runbus.cli.stack.process import Process, StackError
 
 BINARY = "nats-server"
 POLL_S = 0.01
+
+
+class Routes(msgspec.Struct, frozen=True):
+    """A server among those of one bus: its number, and the ports where servers meet, in order."""
+
+    number: int
+    ports: tuple[int, ...]
 
 
 class _Ports(msgspec.Struct):
@@ -33,14 +45,16 @@ class NatsProcess(Process):
         token: str,
         binary: str | None = None,
         sync_always: bool = False,
+        routes: Routes | None = None,
     ) -> None:
         self._folder = folder
+        self._routes = routes
         self._token = token
         self._sync_always = sync_always
         self._config = folder / "nats.conf"
         self._port: int | None = None
         command = [binary or find_binary(), "-c", str(self._config)]
-        super().__init__("nats-server", command, owner=owner, log=log)
+        super().__init__(_name(routes), command, owner=owner, log=log)
 
     @property
     def url(self) -> str:
@@ -60,6 +74,7 @@ class NatsProcess(Process):
                 port=self._port or -1,
                 token=self._token,
                 sync_always=self._sync_always,
+                routes=self._routes,
             )
         )
 
@@ -83,7 +98,37 @@ class NatsProcess(Process):
         raise self.failure(f"ended with {self.exit_code}")
 
 
-def configuration(folder: Path, *, port: int, token: str, sync_always: bool = False) -> str:
+def servers_of_one_bus(
+    folder: Path, count: int, *, owner: Owner, logs: Path, token: str, sync_always: bool = False
+) -> list[NatsProcess]:
+    """Return the servers of a bus, not started: one that stands alone, or several that meet."""
+    ports = free_ports(count)
+    found = [Routes(number, ports) for number in range(1, count + 1)] if count > 1 else [None]
+    return [
+        NatsProcess(
+            folder / str(each.number) if each else folder,
+            owner=owner,
+            log=logs / f"{_name(each)}.log",
+            token=token,
+            sync_always=sync_always,
+            routes=each,
+        )
+        for each in found
+    ]
+
+
+def _name(routes: Routes | None) -> str:
+    return f"{BINARY}-{routes.number}" if routes is not None else BINARY
+
+
+def configuration(
+    folder: Path,
+    *,
+    port: int,
+    token: str,
+    sync_always: bool = False,
+    routes: Routes | None = None,
+) -> str:
     """Return the server's configuration.
 
     Args:
@@ -91,20 +136,37 @@ def configuration(folder: Path, *, port: int, token: str, sync_always: bool = Fa
         port: -1 lets the system choose.
         token: what clients have to say.
         sync_always: every message is on the disk before it is answered for; else every 2 minutes.
+        routes: where the other servers of the bus are, if it has several.
 
     """
     sync = ", sync_interval: always" if sync_always else ""
     return "\n".join(
         (
             f"listen: {_quoted(f'127.0.0.1:{port}')}",
-            "server_name: runbus",
+            f"server_name: {_quoted(f'runbus-{routes.number}' if routes else 'runbus')}",
             "max_payload: 1MB",
             f"ports_file_dir: {_quoted(str(folder))}",
             f"jetstream {{ store_dir: {_quoted(str(folder / 'store'))}{sync} }}",
             f"authorization {{ token: {_quoted(token)} }}",
+            *_cluster(routes, token),
             "",
         )
     )
+
+
+def _cluster(routes: Routes | None, token: str) -> list[str]:
+    if routes is None:
+        return []
+    own = routes.ports[routes.number - 1]
+    urls = (f"nats-route://runbus:{token}@127.0.0.1:{port}" for port in routes.ports)
+    return [
+        "cluster {",
+        "  name: runbus",
+        f"  listen: {_quoted(f'127.0.0.1:{own}')}",
+        f"  authorization {{ user: runbus, password: {_quoted(token)} }}",
+        f"  routes: [{', '.join(map(_quoted, urls))}]",
+        "}",
+    ]
 
 
 def find_binary() -> str:

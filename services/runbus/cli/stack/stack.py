@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from runbus.cli.stack.cluster import ClusterProcess
-from runbus.cli.stack.nats import NatsProcess
+from runbus.cli.stack.nats import NatsProcess, servers_of_one_bus
 from runbus.cli.stack.owner import Owner
 from runbus.cli.stack.process import Process, first_stack_error
 from runbus.cli.stack.service import SERVICES, ServiceProcess
@@ -19,6 +19,7 @@ READY_TIMEOUT_S = 60.0
 SERVICE_GRACE_S = 12.0  # a service drains within 10 s
 CLUSTER_GRACE_S = 10.0
 NATS_GRACE_S = 5.0
+ELECTED_AGAIN_S = 0.25
 
 Progress = Callable[[str], None]
 
@@ -42,6 +43,7 @@ class Stack:
         services: which of them.
         is_temporary: the folder is removed at the end, however that comes.
         sync_always: the bus answers for a message only once it is on the disk.
+        bus_servers: of how many servers the bus is; each of three keeps everything.
         progress: told what happens, one line at a time.
 
     """
@@ -59,6 +61,7 @@ class Stack:
         services: Sequence[str] = SERVICES,
         is_temporary: bool = False,
         sync_always: bool = False,
+        bus_servers: int = 1,
         progress: Progress = lambda _line: None,
     ) -> None:
         self.folder = folder
@@ -74,19 +77,21 @@ class Stack:
         self._is_temporary = is_temporary
         self._sync_always = sync_always
         self._progress = progress
+        self._bus_servers = bus_servers
         self._owner: Owner | None = None
-        self._nats: NatsProcess | None = None
+        self.bus: list[NatsProcess] = []
 
     @property
     def nats(self) -> NatsProcess:
-        """The bus."""
-        assert self._nats is not None, "the stack has not been started"
-        return self._nats
+        """The bus, or its first server."""
+        assert self.bus, "the stack has not been started"
+        return self.bus[0]
 
     @property
     def nats_url(self) -> str:
-        """The bus's address, with its token."""
-        return self.nats.url
+        """The bus's address, with its token; of several servers, all of theirs."""
+        assert self.bus, "the stack has not been started"
+        return ",".join(each.url for each in self.bus)
 
     @property
     def kubeconfig(self) -> str:
@@ -105,7 +110,7 @@ class Stack:
     @property
     def processes(self) -> list[Process]:
         """Everything that was started, in that order."""
-        found: list[Process | None] = [self._nats, self.cluster, *self.services.values()]
+        found: list[Process | None] = [*self.bus, self.cluster, *self.services.values()]
         return [each for each in found if each is not None]
 
     async def __aenter__(self) -> Stack:
@@ -143,10 +148,11 @@ class Stack:
         self._owner = owner = await Owner.start()
         if self._is_temporary:
             owner.owns_folder(self.folder)
-        self._nats = NatsProcess(
+        self.bus = servers_of_one_bus(
             self.folder / "bus",
+            self._bus_servers,
             owner=owner,
-            log=self.logs / "nats-server.log",
+            logs=self.logs,
             token=secrets.token_hex(16),
             sync_always=self._sync_always,
         )
@@ -158,8 +164,10 @@ class Stack:
                 options=self._cluster_options,
             )
             await self.cluster.start()
-        await self.nats.start()
-        await self.nats.wait_ready(READY_TIMEOUT_S)
+        for each in self.bus:
+            await each.start()
+        for each in self.bus:
+            await each.wait_ready(READY_TIMEOUT_S)
         self._progress("the bus is up")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._provision())
@@ -222,8 +230,9 @@ class Stack:
                 tasks.create_task(service.stop(SERVICE_GRACE_S))
         if self.cluster is not None:
             await self.cluster.stop(CLUSTER_GRACE_S)
-        if self._nats is not None:
-            await self._nats.stop(NATS_GRACE_S)
+        async with asyncio.TaskGroup() as tasks:
+            for each in self.bus:
+                tasks.create_task(each.stop(NATS_GRACE_S))
         if self._is_temporary:
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         await self._owner.finish()
@@ -231,11 +240,21 @@ class Stack:
 
     async def _provision(self) -> None:
         from runbus.sdk.connecting import connect
-        from runbus.sdk.provision import provision
+        from runbus.sdk.errors import BusError
+        from runbus.sdk.provision import ProvisionError, provision
 
         connection = await connect(self.nats_url, name="runbus-init")
         try:
-            await provision(connection)
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                while True:
+                    try:
+                        await provision(connection, replicas=self._bus_servers)
+                    except (BusError, ProvisionError):
+                        if self._bus_servers == 1:
+                            raise
+                        await asyncio.sleep(ELECTED_AGAIN_S)  # several elect a leader first
+                    else:
+                        return
         finally:
             await connection.close()
 

@@ -3,7 +3,7 @@
 Consumes: requests with the bearer token of DIR/server.json. Emits: what a kube-apiserver answers
 (status codes, Status reasons and messages, shapes, watch streams), checked against recorded
 exchanges in the tests. Owns: authentication, the verbs, discovery, watch streams, the proxy to a
-node's log endpoint, and the fault switches below.
+node's log endpoint, and what tests need below.
 
 Fault switches, for tests, over HTTP with the token (``faults.py``):
 
@@ -17,6 +17,8 @@ Fault switches, for tests, over HTTP with the token (``faults.py``):
 - ``POST /localcluster/v1/faults/cut-watches``: end every watch connection.
 - ``POST /localcluster/v1/faults/forget-history``: the next watch from an older resourceVersion, and
   a list that was read by half, get 410 Expired.
+- ``GET /localcluster/v1/watches``: the watches that run now, ``[{"path", "agent"}]``, the path with
+  its query.
 
 Invariants: one event is serialised once for all watchers; a slow watcher is cut, never waited for;
 no write is answered before it can be seen by a read. Must not know: scheduler, runner, janitor.

@@ -124,6 +124,8 @@ class ApiServer:
             case ("DELETE", "faults"):
                 self._faults.disarm()
                 return _json(200, b"[]")
+            case ("GET", "watches"):
+                return _json(200, _encode(self._watches.running()))
             case ("POST", "faults/cut-watches"):
                 return _json(200, _encode({"cut": self._watches.cut()}))
             case ("POST", "faults/forget-history"):

@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 from typing import Protocol
+from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from runbus.localcluster.api.queries import WatchOptions
 from runbus.localcluster.api.tables import as_row, bookmark_table
@@ -89,16 +91,27 @@ def _line(kind: str, obj: object) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (kind.encode(), msgspec.json.encode(obj))
 
 
+class Watching(Struct, frozen=True):
+    """A running watch stream: its path with the query, and the client's name for itself."""
+
+    path: str
+    agent: str
+
+
 class Watches:
-    """All running watch streams, to end them together."""
+    """All running watch streams, to tell of them and to end them together."""
 
     def __init__(self, store: ObjectStore, bookmark_interval_s: float, random: Random) -> None:
         self._store = store
         self._bookmark_interval_s = bookmark_interval_s
         self._random = random
         self._transports: set[asyncio.Transport] = set()
-        self._wakers: set[asyncio.Event] = set()
+        self._running: dict[asyncio.Event, Watching] = {}  # by what wakes it
         self._closing = False
+
+    def running(self) -> list[Watching]:
+        """Return those that run now."""
+        return list(self._running.values())
 
     def cut(self) -> int:
         """Drop the connection of every watch; gives how many there were."""
@@ -110,7 +123,7 @@ class Watches:
     def close(self) -> None:
         """End every watch in good order, now and from now on."""
         self._closing = True
-        for waker in self._wakers:
+        for waker in self._running:
             waker.set()
 
     async def serve(
@@ -127,7 +140,8 @@ class Watches:
         waker = asyncio.Event()
         transport = request.transport
         collection.wakers.add(waker.set)
-        self._wakers.add(waker)
+        agent = request.headers.get("User-Agent", "")
+        self._running[waker] = Watching(unquote(request.path_qs), agent)
         if transport is not None:
             self._transports.add(transport)
         try:
@@ -138,7 +152,7 @@ class Watches:
                 transport.abort()
         finally:
             collection.wakers.discard(waker.set)
-            self._wakers.discard(waker)
+            self._running.pop(waker, None)
             if transport is not None:
                 self._transports.discard(transport)
         return response
