@@ -8,6 +8,8 @@ from itertools import count
 import pytest
 import pytest_asyncio
 
+from support.control_plane import accounts
+from support.control_plane.accounts import VARIANTS, Variant
 from support.control_plane.kubelet import Kubelet
 from support.control_plane.plane import ControlPlane
 from support.histories import histories, violations
@@ -40,6 +42,15 @@ def kubelet(
     with Kubelet(control_plane, folder, node_name="worker", **QUICK_NODE) as kubelet:
         yield kubelet
     control_plane.request("DELETE", "/api/v1/nodes/worker")
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS.values()), ids=list(VARIANTS))
+def variant(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Iterator[Variant]:
+    """The chart's accounts with Roles, then with ClusterRoles, applied as they lie in `deploy/`."""
+    found: Variant = request.param
+    control_plane.forget_judged()
+    with accounts.applied(control_plane, found.path):
+        yield found
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
