@@ -23,6 +23,7 @@ from msgspec import Struct
 from runbus.runtime.config import KubeConfig
 from runbus.runtime.kube_credentials import Credentials, CredentialsError, credentials_of
 from runbus.runtime.kube_library import kube_library
+from runbus.runtime.kube_rights import Asked, asked, is_missing
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.tracing import Span, Tracing
 
@@ -59,6 +60,10 @@ class KubeRefusedError(KubeError):
     """400, 403, 422 and the like: asking again the same way does not help."""
 
 
+class KubeForbiddenError(KubeRefusedError):
+    """403 by the authorizer: this identity lacks the right."""
+
+
 class KubeExpiredError(KubeError):
     """410: the resource version is too old; list again."""
 
@@ -68,6 +73,8 @@ class KubeUnavailableError(KubeError):
 
 
 class _Details(Struct):
+    kind: str = ""
+    name: str = ""
     retryAfterSeconds: float = 0.0  # noqa: N815 - Kubernetes' name
 
 
@@ -83,7 +90,8 @@ _STATUS = msgspec.json.Decoder(_Status)
 class Kube:
     """One connection to an API server. Make it with `connect`.
 
-    `configuration` and `connections` are kubernetes_asyncio's.
+    `configuration` and `connections` are kubernetes_asyncio's; `forbidden` is told of each request
+    for which this identity lacks the right.
     """
 
     def __init__(
@@ -95,6 +103,7 @@ class Kube:
         session: aiohttp.ClientSession | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
+        forbidden: Callable[[Asked], None] = lambda _asked: None,
     ) -> None:
         self._configuration = configuration
         self._connections = connections
@@ -104,6 +113,7 @@ class Kube:
         self._session: aiohttp.ClientSession = session or connections.pool_manager
         self._proxy = configuration.proxy or _proxy_for(self.url)
         self._credentials = credentials or Credentials(configuration)
+        self._forbidden = forbidden
 
     @property
     def url(self) -> str:
@@ -155,7 +165,7 @@ class Kube:
                 code = response.status
                 span.answered(code)
                 if response.status >= 400:
-                    raise error_of(response.status, content, response.headers)
+                    raise self._error(asked(method, path), method, response, content)
                 return content
         except TimeoutError as error:
             text = f"{method} {path}: no answer within {timeout_s:g} s"
@@ -187,7 +197,8 @@ class Kube:
                 response = await self._open("GET", path, query, None, send_by)
             try:
                 if response.status >= 400:
-                    raise error_of(response.status, await response.read(), response.headers)
+                    right = asked("GET", path, is_watch=True)
+                    raise self._error(right, "GET", response, await response.read())
                 yield _chunks(response)
             finally:
                 response.close()
@@ -243,6 +254,14 @@ class Kube:
             server_hostname=self._configuration.tls_server_name,
         )
 
+    def _error(
+        self, right: Asked, method: str, response: aiohttp.ClientResponse, content: bytes
+    ) -> KubeError:
+        error = error_of(response.status, content, response.headers, method)
+        if isinstance(error, KubeForbiddenError):
+            self._forbidden(right)
+        return error
+
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
@@ -273,7 +292,10 @@ def _proxy_for(url: str) -> str | None:
 
 
 async def connect(
-    config: KubeConfig, metrics: Metrics | None = None, tracing: Tracing | None = None
+    config: KubeConfig,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
+    forbidden: Callable[[Asked], None] = lambda _asked: None,
 ) -> Kube:
     """Connect to the API server that the settings name: kubeconfig, context, or in-cluster.
 
@@ -287,7 +309,15 @@ async def connect(
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
     connections = library.RESTClientObject(configuration)
     session = _session_of(connections)
-    return Kube(configuration, connections, metrics, credentials, session, tracing=tracing)
+    return Kube(
+        configuration,
+        connections,
+        metrics,
+        credentials,
+        session,
+        tracing=tracing,
+        forbidden=forbidden,
+    )
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -299,17 +329,20 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def error_of(status: int, content: bytes, headers: Mapping[str, str]) -> KubeError:
+def error_of(
+    status: int, content: bytes, headers: Mapping[str, str], method: str = "GET"
+) -> KubeError:
     """Return the error that an answer stands for, with the server's own reason and message."""
     try:
         found = _STATUS.decode(content)
     except msgspec.MsgspecError:
         text = content[:ERROR_BODY_BYTES_MAX].decode(errors="replace").strip()
         found = _Status(reason="", message=text)
-    retry_after_s = _seconds(headers.get("Retry-After", ""))
-    if not retry_after_s and found.details is not None:
-        retry_after_s = found.details.retryAfterSeconds
+    details = found.details or _Details()
+    retry_after_s = _seconds(headers.get("Retry-After", "")) or details.retryAfterSeconds
     kind = _error_class(status)
+    if status == 403 and is_missing(method, details.kind, details.name):
+        kind = KubeForbiddenError
     return kind(status, found.reason or "", found.message or "", retry_after_s)
 
 

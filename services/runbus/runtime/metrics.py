@@ -73,6 +73,12 @@ class Metrics:
         self.kube_request_s = self._histogram(
             "kube_request_duration_seconds", "Of a request", _SHORT_S, "method"
         )
+        self.kube_refused = self._counter(
+            "kube_refusals",
+            "Requests that Kubernetes refused for a right that the service cannot do without",
+            "verb",
+            "resource",
+        )
         self.watch_events = self._counter("watch_events", "Watch events by type", "type")
         self.watch_ends = self._counter("watch_ends", "Watches that ended, by cause", "cause")
         self.watch_heard_at_s = self._gauge(

@@ -5,7 +5,8 @@ What each may do is asked of the API server's own authorizer. Knows no pytest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from msgspec import Struct
 from runbus.contracts.transitions import Publisher
 from support.chart import CLUSTER_WIDE, NAMESPACED, NAMESPACES, grants_of_services, manifests
 from support.control_plane.audit import NAMESPACE
-from support.control_plane.plane import ControlPlane, ControlPlaneError
+from support.control_plane.plane import POLL_S, ControlPlane, ControlPlaneError
+from support.control_plane.scripted import MERGE_PATCH
 from support.rbac import Ask, Grant, grants_of
 
+LIMIT_S = 20.0
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
 _PLURALS = {
@@ -134,3 +137,39 @@ def everything(plane: ControlPlane) -> list[tuple[str, str, str, bool]]:
 def granted(grants: Iterable[Grant], namespace: str) -> set[tuple[str, str, str]]:
     """Return the rights that grants give in a namespace."""
     return {each.right for each in grants if each.namespace in {"", namespace}}
+
+
+@contextmanager
+def without(
+    plane: ControlPlane, role: str, namespace: str, verb: str, resource: str
+) -> Iterator[None]:
+    """Take one right away from a Role for the length of a block, and wait until it is refused."""
+    path = f"{_RBAC}/namespaces/{namespace}/roles/{role}"
+    whole = plane.request("GET", path)[1]["rules"]
+    less = [
+        {**rule, "verbs": [each for each in rule["verbs"] if each != verb]}
+        if rule["resources"] == [resource]
+        else rule
+        for rule in whole
+    ]
+    ask = Ask(verb, "", resource, namespace)
+    try:
+        _grant(plane, path, [rule for rule in less if rule["verbs"]])
+        _wait(lambda: not may(plane, role, ask))
+        yield
+    finally:
+        _grant(plane, path, whole)
+        _wait(lambda: may(plane, role, ask))
+
+
+def _grant(plane: ControlPlane, path: str, rules: list[dict[str, Any]]) -> None:
+    status, answer = plane.request("PATCH", path, {"rules": rules}, MERGE_PATCH)
+    assert status == 200, answer
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    """Wait for the authorizer, which follows its Roles by a watch."""
+    end_s = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end_s, "the authorizer does not follow its Roles"
+        time.sleep(POLL_S)
