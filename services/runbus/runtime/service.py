@@ -144,6 +144,9 @@ def main(
             user=config.nats_user,
             password_file=config.nats_password_file,
             credentials_file=config.nats_credentials,
+            ca_file=config.nats_ca_file,
+            cert_file=config.nats_cert_file,
+            key_file=config.nats_key_file,
         )
     except (ConfigError, CredentialsError) as error:
         sys.stderr.write(f"{publisher.value}: settings that cannot be used:\n{error}\n")
