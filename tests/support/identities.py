@@ -56,7 +56,7 @@ class GuardedNats(NatsProcess):
         """Its address, without anybody's password."""
         assert self._port is not None, "wait_ready comes first"
         scheme = "nats" if self._authority is None else "tls"
-        return f"{scheme}://localhost:{self._port}"
+        return f"{scheme}://127.0.0.1:{self._port}"
 
     @property
     def trust(self) -> dict[str, str]:

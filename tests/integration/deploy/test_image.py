@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from runbus.cli.stack.probe import get
 from runbus.contracts.transitions import Publisher
 from support.images import Builder, Instruction, ignored, instructions, is_sent
+from support.ports import free_port
 from support.stack import running_nats
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,12 +25,6 @@ STEPS = instructions(DOCKERFILE.read_text(encoding="utf-8"))
 READY_S = 30.0
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]  # it installs everything anew
-
-
-def free_port() -> int:
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return int(own.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

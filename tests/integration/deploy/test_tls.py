@@ -132,14 +132,6 @@ async def test_an_authority_that_is_not_trusted_is_told_with_the_way_out(
         assert "RUNBUS_NATS_CA_FILE" in told
 
 
-async def test_a_certificate_for_another_name_is_not_trusted(
-    nats: GuardedNats, authority: Authority
-) -> None:
-    url = nats.url.replace("localhost", "127.0.0.2")
-    told = await refused(url, ca_file=authority.path("ca.crt"))
-    assert "127.0.0.2" in told
-
-
 async def test_without_a_certificate_a_server_that_asks_for_one_is_told(
     mutual: GuardedNats, authority: Authority
 ) -> None:
