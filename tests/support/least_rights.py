@@ -92,8 +92,19 @@ async def guarded_services(
         settings: more of the services' environment.
 
     """
+    async with (
+        running_guarded(folder, allowed) as nats,
+        services_on(nats, folder, kubeconfigs, **settings) as services,
+    ):
+        yield services
+
+
+@asynccontextmanager
+async def services_on(
+    nats: GuardedNats, folder: Path, kubeconfigs: Mapping[Publisher, Path], **settings: str
+) -> AsyncIterator[GuardedServices]:
+    """Run services on a bus for the length of a block; as `guarded_services` does."""
     async with AsyncExitStack() as stack:
-        nats = await stack.enter_async_context(running_guarded(folder, allowed))
         owner = await Owner.start()
         stack.push_async_callback(owner.finish)
         services = GuardedServices(nats, {}, await _operator(stack, nats))
@@ -103,6 +114,7 @@ async def guarded_services(
                 "RUNBUS_NATS_USER": publisher.value,
                 "RUNBUS_NATS_PASSWORD_FILE": str(nats.password_file(publisher.value)),
                 "RUNBUS_KUBECONFIG": str(kubeconfig),
+                **{f"RUNBUS_NATS_{key.upper()}": path for key, path in nats.trust.items()},
                 **settings,
             }
             process = ServiceProcess(
@@ -162,5 +174,6 @@ async def guarded_system(
 
 
 async def _operator(stack: AsyncExitStack, nats: GuardedNats) -> Client:
-    known = credentials(user=OPERATOR, password_file=str(nats.password_file(OPERATOR)))
+    password_file = str(nats.password_file(OPERATOR))
+    known = credentials(user=OPERATOR, password_file=password_file, **nats.trust)
     return await stack.enter_async_context(connect(nats.url, name=OPERATOR, **known))

@@ -142,7 +142,13 @@ def _nats() -> dict[str, Any]:
 def _network_policy() -> dict[str, Any]:
     ports = {"type": "array", "items": _PORT, "minItems": 1}
     return _object(
-        enabled=_FLAG, natsPorts=ports, apiServerPorts=ports, apiServer=_LIST, metricsFrom=_LIST
+        enabled=_FLAG,
+        natsPorts=ports,
+        dnsPorts=ports,
+        apiServerPorts=ports,
+        apiServer=_LIST,
+        metricsFrom=_LIST,
+        kedaFrom={**_LIST, "minItems": 1},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from runbus.cli.stack.probe import get
 from runbus.contracts import subjects
 from runbus.contracts.commands import ChangeDeadline, DeadlineAction
 from runbus.contracts.identities import OPERATOR, identities, tenant_identity
+from runbus.contracts.rights import RIGHTS
 from runbus.contracts.states import EventType, RunState, Threshold
 from runbus.contracts.streams import DEADLETTERS
 from runbus.contracts.transitions import Publisher
@@ -24,12 +26,14 @@ from runbus.sdk.function_store import store_function
 from support.chart import NAMESPACES, grants_of_services
 from support.identities import session_of
 from support.least_rights import OVER_S, GuardedSystem, guarded_system
+from support.sockets import called
 from support.system import PROJECT, a_job, sleeping
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
 GRANTS = grants_of_services()
 TENANT = tenant_identity(PROJECT)
+LOOK_EVERY_S = 0.02
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -42,6 +46,24 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guar
         RUNBUS_NAMESPACES=",".join(NAMESPACES),
     ) as system:
         yield system
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
+async def called_ports(system: GuardedSystem) -> AsyncIterator[dict[str, set[int]]]:
+    """Look again and again whom each service has a connection to, while the tests go on."""
+    found: dict[str, set[int]] = {name: set() for name in system.services}
+
+    async def look() -> None:
+        while True:
+            for name, process in system.services.items():
+                with contextlib.suppress(OSError):  # one that is started again
+                    found[name] |= called(process.pid)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(look())
+        yield found
+        looking.cancel()
 
 
 async def test_a_run_completes(system: GuardedSystem) -> None:
@@ -204,3 +226,16 @@ async def test_a_role_is_what_its_service_has_used(
     granted = {each.right for each in GRANTS[publisher]}
     assert proxy.refused == set()
     assert used == granted
+
+
+@pytest.mark.parametrize("publisher", list(Publisher))
+async def test_a_service_has_called_what_its_network_policy_lets_it_and_nothing_else(
+    system: GuardedSystem, called_ports: dict[str, set[int]], publisher: Publisher
+) -> None:
+    """The chart's policies: the bus, and the API server for those that have rights there."""
+    bus, api_server = (
+        int(url.rpartition(":")[2])
+        for url in (system.nats.url, system.proxies[publisher.value].url)
+    )
+    expected = {bus, api_server} if publisher in RIGHTS else {bus}
+    assert called_ports[publisher.value] == expected

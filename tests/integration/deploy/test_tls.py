@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from runbus.cli.stack.owner import Owner
-from runbus.cli.stack.service import ServiceProcess
 from runbus.contracts.identities import INIT, OPERATOR
 from runbus.contracts.transitions import Publisher
 from runbus.sdk.client import connect
@@ -21,6 +19,7 @@ from runbus.sdk.errors import BusUnreachableError
 from support.authorities import Authority
 from support.commands import Command
 from support.identities import GuardedNats, running_guarded, session_of
+from support.least_rights import services_on
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -28,7 +27,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl"),
 ]
 READY_S = 40.0
-SCHEDULER = Publisher.SCHEDULER.value
 
 
 def an_authority(folder: Path) -> Authority:
@@ -63,8 +61,8 @@ async def mutual(
         yield nats
 
 
-def environment(nats: GuardedNats, name: str, **files: str) -> dict[str, str]:
-    told = {f"RUNBUS_NATS_{key.upper()}": path for key, path in (nats.trust | files).items()}
+def environment(nats: GuardedNats, name: str) -> dict[str, str]:
+    told = {f"RUNBUS_NATS_{key.upper()}": path for key, path in nats.trust.items()}
     return {
         "RUNBUS_NATS_URL": nats.url,
         "RUNBUS_NATS_USER": name,
@@ -78,24 +76,12 @@ async def test_a_service_and_people_reach_a_bus_of_a_private_authority(
     asks_for_certificates: bool, nats: GuardedNats, mutual: GuardedNats, tmp_path: Path
 ) -> None:
     nats = mutual if asks_for_certificates else nats
-    owner = await Owner.start()
-    process = ServiceProcess(
-        SCHEDULER,
-        tmp_path,
-        owner=owner,
-        log=tmp_path / "scheduler.log",
-        environment=environment(nats, SCHEDULER),
-    )
-    try:
-        await process.start()
-        await process.wait_ready(READY_S)
+    nowhere = tmp_path / "kubeconfig"  # the scheduler does not ask Kubernetes
+    async with services_on(nats, tmp_path, {Publisher.SCHEDULER: nowhere}):
         done = await Command(environment(nats, OPERATOR))("list", "-o", "json")
         assert (done.code, done.err) == (0, "")
         done = await Command(environment(nats, INIT))("init")
         assert done.code == 0, done.err
-    finally:
-        await process.stop(15)
-        await owner.finish()
 
 
 async def test_renewed_certificates_count_from_the_next_connection_on(tmp_path: Path) -> None:
