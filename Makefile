@@ -21,7 +21,7 @@ PYTEST_ARGS  ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: kube promtool simulate help setup setup-demo demo test lint types imports generated chart rendered check bench bench-drawing contracts lock format clean
+.PHONY: kube image-base promtool simulate help setup setup-demo demo test lint types imports generated chart rendered check bench bench-drawing contracts lock format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -150,6 +150,9 @@ $(VENV)-chart/.stamp $(VENV)-checkov/.stamp: $(VENV)-%/.stamp: $(VENV)/.stamp-de
 # them skips what needs them.
 kube: $(VENV)/.stamp-uv  ## a Kubernetes control plane for the tests, built in 5 minutes into the cache
 	@PYTHON=$(BIN)/python tests/support/control_plane/build.sh
+
+image-base:  ## a base image of Debian's packages, for the tests that build the real image
+	@tests/support/image_base.sh
 
 # --- measuring ------------------------------------------------------------------------------------
 # Some benchmarks only: make bench BENCH="reading timers". A quick look: make bench BENCH_ARGS=--quick

@@ -1,4 +1,4 @@
-"""What holds for every test: how Hypothesis looks for counterexamples, and a control plane.
+"""What holds for every test: how Hypothesis looks for counterexamples; a control plane, an image.
 
 Slowness is not a counterexample: the machine may be busy with the other half of the suite. In
 continuous integration the same examples are tried every time, so that a red build is red again.
@@ -7,6 +7,7 @@ continuous integration the same examples are tried every time, so that a red bui
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,10 +15,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.containers import BuiltImage, built
 from support.control_plane.kubelet import QUICK_NODE, Kubelet
 from support.control_plane.plane import ControlPlane, NotBuiltError, binaries
 
 _NUMBERS = count(1)
+ROOT = Path(__file__).resolve().parents[1]
+IMAGE_BASE = ROOT / "tests/support/image_base.sh"
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)
@@ -65,3 +69,13 @@ def kubelet(
     with Kubelet(control_plane, folder, node_name="worker", **QUICK_NODE) as kubelet:
         yield kubelet
     control_plane.request("DELETE", "/api/v1/nodes/worker")
+
+
+@pytest.fixture(scope="session")
+def built_image() -> Iterator[BuiltImage]:
+    """The image, built for real; without a builder, root and a base the test is skipped."""
+    found = subprocess.run([IMAGE_BASE, "--where"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip(found.stderr.strip())
+    with built(ROOT, ROOT / "deploy/docker/Dockerfile", found.stdout.strip()) as image:
+        yield image

@@ -48,6 +48,13 @@ EVERYTHING: dict[str, Any] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "your own bus": OWN_BUS,
     "your own bus, no users": {"nats": {"auth": {"enabled": False}}},
+    "your own bus, over TLS": {
+        "nats": {
+            "url": "tls://nats:4222",
+            "auth": {"existingSecret": "runbus-nats"},
+            "tls": {"existingSecret": "ca", "clientCertificate": True},
+        }
+    },
     "cluster-wide": {**OWN_BUS, "clusterWide": True},
     "the chart's bus": OWN_NATS,
     "the chart's bus, no users": {"nats": {"enabled": True, "auth": {"enabled": False}}},

@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from chart.objects import EVERYTHING, OWN_NATS, SERVICES, VARIANTS, named, rendered
+from chart.objects import (
+    EVERYTHING,
+    OWN_NATS,
+    SERVICES,
+    VARIANTS,
+    environment,
+    named,
+    pods,
+    refused,
+    rendered,
+)
 from runbus_deploy.rendered import CHART
 
 
@@ -50,6 +60,46 @@ def test_the_charts_bus_has_the_users_of_the_generated_accounts() -> None:
     chart = named(rendered(OWN_NATS), "ConfigMap", "runbus-nats")["data"]["accounts.conf"]
     plain = (CHART.parents[1] / "nats/accounts.conf").read_text(encoding="utf-8")
     assert subjects_in(chart) == subjects_in(plain)
+
+
+AUTH = {"existingSecret": "runbus-nats"}
+OVER_TLS: dict[str, Any] = {
+    "nats": {"url": "tls://nats:4222", "auth": AUTH, "tls": {"existingSecret": "ca"}}
+}
+MUTUAL: dict[str, Any] = {
+    "nats": {**OVER_TLS["nats"], "tls": {"existingSecret": "ca", "clientCertificate": True}}
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "files"), [(OVER_TLS, {"ca.crt"}), (MUTUAL, {"ca.crt", "tls.crt", "tls.key"})]
+)
+def test_each_pod_gets_the_authority_of_the_bus_and_where_asked_for_a_certificate(
+    values: dict[str, Any], files: set[str]
+) -> None:
+    for name, pod in pods(rendered(values)):
+        (volume,) = [each for each in pod["volumes"] if each["name"] == "nats-tls"]
+        assert volume["secret"]["secretName"] == "ca"
+        assert {each["path"] for each in volume["secret"]["items"]} == files
+        (container,) = pod["containers"]
+        (mount,) = [each for each in container["volumeMounts"] if each["name"] == "nats-tls"]
+        told = {each["name"]: each.get("value") for each in container["env"]}
+        paths = {path for key, path in told.items() if key.startswith("RUNBUS_NATS_") and path}
+        assert {f"{mount['mountPath']}/{file}" for file in files} <= paths, name
+
+
+def test_without_tls_no_pod_is_told_of_certificates() -> None:
+    told = environment(rendered(OWN_NATS), "scheduler")
+    assert not {"RUNBUS_NATS_CA_FILE", "RUNBUS_NATS_CERT_FILE", "RUNBUS_NATS_KEY_FILE"} & set(told)
+
+
+def test_tls_that_would_not_be_spoken_is_refused() -> None:
+    plain = {"nats": {**OVER_TLS["nats"], "url": "nats://nats:4222"}}
+    assert "needs an address that begins with tls://" in refused(plain)
+    own = {"nats": {"enabled": True, "tls": {"existingSecret": "ca"}}}
+    assert "that of this chart speaks no TLS" in refused(own)
+    lone = {"nats": {"auth": AUTH, "tls": {"clientCertificate": True}}}
+    assert "needs nats.tls.existingSecret" in refused(lone)
 
 
 def subjects_in(conf: str) -> list[str]:

@@ -170,16 +170,6 @@ def test_scaling_by_lag_leaves_the_number_of_replicas_alone_and_leases_out() -> 
         assert ("replicas" in spec) is (f"runbus-{service}" not in scaled)
 
 
-@each_service
-def test_a_service_is_reached_by_metrics_only_and_reaches_what_it_uses(service: str) -> None:
-    policy = named(rendered(OWN_BUS), "NetworkPolicy", f"runbus-{service}")["spec"]
-    assert policy["policyTypes"] == ["Ingress", "Egress"]
-    (ingress,) = policy["ingress"]
-    assert ingress["ports"] == [{"port": "health"}]
-    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
-    assert ports == ({53, 4222} if service == "scheduler" else {53, 4222, 443, 6443})
-
-
 def test_each_service_with_replicas_has_a_budget() -> None:
     budgets = of_kind(rendered(OWN_BUS), "PodDisruptionBudget")
     assert {each["metadata"]["name"] for each in budgets} == {f"runbus-{n}" for n in SERVICES}

@@ -21,5 +21,5 @@ def test_the_values_of_the_page_render(values: dict[str, Any]) -> None:
     assert {"Deployment", "NetworkPolicy", "PodDisruptionBudget"} <= kinds
 
 
-def test_the_page_shows_three_ways() -> None:
-    assert len(BLOCKS) == 3
+def test_the_page_shows_four_ways() -> None:
+    assert len(BLOCKS) == 4

@@ -19,23 +19,55 @@ from runbus.sdk.connecting import connect
 from runbus.sdk.credentials import credentials
 from runbus.sdk.provision import provision
 from runbus_deploy.accounts import accounts_conf, password_variable
+from support.authorities import Authority
 
 ACCOUNTS = "accounts.conf"
 READY_TIMEOUT_S = 30.0
 
 
 class GuardedNats(NatsProcess):
-    """A server on loopback that includes a deployment's accounts. Passwords stand in files."""
+    """A server on loopback that includes a deployment's accounts. Passwords stand in files.
 
-    def __init__(self, folder: Path, owner: Owner, allowed: Sequence[Identity]) -> None:
+    Args:
+        folder: for everything.
+        owner: of its process.
+        allowed: the identities.
+        authority: of its certificate; none: it speaks in clear.
+        asks_for_certificates: it wants one of whoever connects.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        owner: Owner,
+        allowed: Sequence[Identity],
+        *,
+        authority: Authority | None = None,
+        asks_for_certificates: bool = False,
+    ) -> None:
         super().__init__(folder, owner=owner, log=folder.with_suffix(".log"), token="")
         self._identities = tuple(allowed)
+        self._authority = authority
+        self._asks_for_certificates = asks_for_certificates
 
     @property
     def url(self) -> str:
         """Its address, without anybody's password."""
         assert self._port is not None, "wait_ready comes first"
-        return f"nats://127.0.0.1:{self._port}"
+        scheme = "nats" if self._authority is None else "tls"
+        return f"{scheme}://127.0.0.1:{self._port}"
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """What `credentials` takes so that the server is trusted, and trusts."""
+        if self._authority is None:
+            return {}
+        found = {"ca_file": self._authority.path("ca.crt")}
+        if self._asks_for_certificates:
+            found["cert_file"] = self._authority.path("client.crt")
+            found["key_file"] = self._authority.path("client.key")
+        return found
 
     def password_file(self, name: str) -> Path:
         """Return where an identity's password stands."""
@@ -64,8 +96,16 @@ class GuardedNats(NatsProcess):
             "server_name: runbus\nmax_payload: 1MB\n"
             f"ports_file_dir: {json.dumps(str(self._folder))}\n"
             f"jetstream {{ store_dir: {json.dumps(str(self._folder / 'store'))} }}\n"
-            f"include {json.dumps(ACCOUNTS)}\n"
+            f"include {json.dumps(ACCOUNTS)}\n" + self._tls()
         )
+
+    def _tls(self) -> str:
+        if self._authority is None:
+            return ""
+        files = {"cert_file": "server.crt", "key_file": "server.key", "ca_file": "ca.crt"}
+        lines = [f"  {key}: {json.dumps(self._authority.path(f))}" for key, f in files.items()]
+        verify = json.dumps(self._asks_for_certificates)
+        return "\n".join(["tls {", *lines, f"  verify: {verify}", "}", ""])
 
 
 def no_publish(subject: str) -> str:
@@ -115,7 +155,8 @@ async def session_of(nats: GuardedNats, name: str) -> AsyncIterator[Session]:
         if kind == "refused":
             refused.append(text)
 
-    known: dict[str, Any] = credentials(user=name, password_file=str(nats.password_file(name)))
+    password_file = str(nats.password_file(name))
+    known: dict[str, Any] = credentials(user=name, password_file=password_file, **nats.trust)
     bus = await connect(nats.url, name=name, notice=notice, attempts_max=40, **known)
     try:
         yield Session(bus, refused)
@@ -125,11 +166,22 @@ async def session_of(nats: GuardedNats, name: str) -> AsyncIterator[Session]:
 
 @asynccontextmanager
 async def running_guarded(
-    folder: Path, allowed: Sequence[Identity] = (), *, is_provisioned: bool = True
+    folder: Path,
+    allowed: Sequence[Identity] = (),
+    *,
+    is_provisioned: bool = True,
+    authority: Authority | None = None,
+    asks_for_certificates: bool = False,
 ) -> AsyncIterator[GuardedNats]:
     """Run a server with these identities, by default those of an installation."""
     owner = await Owner.start()
-    nats = GuardedNats(folder / "guarded", owner, allowed or identities())
+    nats = GuardedNats(
+        folder / "guarded",
+        owner,
+        allowed or identities(),
+        authority=authority,
+        asks_for_certificates=asks_for_certificates,
+    )
     try:
         await nats.start()
         await nats.wait_ready(READY_TIMEOUT_S)

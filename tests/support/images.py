@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import string
 import subprocess
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
@@ -77,6 +78,7 @@ class Builder:
         self._folder = folder
         self._rules = ignored(context)
         self._python = Path(python)
+        self._arguments: dict[str, str] = {}
         self.image = Image()
         tools = folder / "tools"
         tools.mkdir()
@@ -134,8 +136,13 @@ class Builder:
     def _here(self, text: str) -> str:
         return re.sub(r"(?<![\w/.$])/(opt|src)\b", rf"{self._folder}/\1", text)
 
+    def _arg(self, text: str) -> None:
+        name, _, value = text.partition("=")
+        self._arguments[name] = value
+
     def _from(self, text: str) -> None:
-        assert text.startswith("python:")
+        base = string.Template(text).substitute(self._arguments)
+        assert base.startswith("python:")
         self.image = Image()
 
     def _copy(self, text: str) -> None:

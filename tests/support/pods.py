@@ -203,3 +203,26 @@ def _status_of(document: dict[str, Any], container: str) -> dict[str, Any]:
     made: dict[str, Any] = {"name": container, "restartCount": 0, "ready": False}
     statuses.append(made)
     return made
+
+
+def autoscaler_event(metadata: dict[str, Any], reason: str, message: str) -> dict[str, Any]:
+    """Return the Kubernetes event that a cluster autoscaler writes on a pod, now."""
+    name, namespace = metadata["name"], metadata["namespace"]
+    return {
+        "metadata": {"name": f"{name}.{reason.lower()}", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": namespace,
+            "name": name,
+            "uid": metadata["uid"],
+        },
+        "reason": reason,
+        "message": message,
+        "type": "Normal",
+        "reportingComponent": "cluster-autoscaler",
+        "reportingInstance": "",
+        "source": {"component": "cluster-autoscaler"},
+        "lastTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "count": 1,
+    }

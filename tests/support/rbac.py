@@ -125,6 +125,7 @@ def _forbidden(ask: Ask) -> web.Response:
         "reason": "Forbidden",
         "message": f"{ask.resource} is forbidden: cannot {ask.verb} in {ask.namespace!r}",
         "code": FORBIDDEN,
+        "details": {"group": ask.group, "kind": ask.resource.partition("/")[0]},
     }
     body = msgspec.json.encode(status)
     return web.Response(status=FORBIDDEN, body=body, content_type="application/json")

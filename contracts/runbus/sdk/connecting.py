@@ -16,7 +16,7 @@ from nats.aio.client import Client
 
 from runbus.sdk.bus import Bus
 from runbus.sdk.errors import BusUnreachableError
-from runbus.sdk.quick_client import QuickClient
+from runbus.sdk.tls import Tls, TlsClient, told
 
 CONNECT_TIMEOUT_S = 5.0
 PING_INTERVAL_S = 5
@@ -39,18 +39,20 @@ async def connect(
     name: str,
     notice: Notice = ignore,
     attempts_max: int = 1,
+    tls: Tls | None = None,
     **credentials: Any,
 ) -> Bus:
     """Connect to a server, trying a number of times 0.25 s apart.
 
     Args:
-        url: `nats://[token@]host:port`, several separated by commas.
+        url: `nats://[token@]host:port`, several separated by commas; with `tls://` or `tls`
+            nothing is sent in clear.
         name: shown in the server's monitoring.
         notice: told of errors, of what the server refuses, and of lost and regained connections:
             (kind, text), such as ("refused", 'publish to "a.b"').
         attempts_max: first connection only; afterwards it reconnects for ever.
-        credentials: `user`, `password`, `token`, `user_credentials`, `nkeys_seed`, `tls`,
-            `inbox_prefix`.
+        tls: an authority of one's own, a certificate to show.
+        credentials: `user`, `password`, `token`, `user_credentials`, `nkeys_seed`, `inbox_prefix`.
 
     Raises:
         BusUnreachableError: every attempt failed.
@@ -58,8 +60,9 @@ async def connect(
     """
     credentials = {**_secret_of(url), **credentials}
     for attempt in range(1, attempts_max + 1):
-        client = QuickClient()
+        client = TlsClient(tls)
         bus = Bus(client)
+        failures: list[Exception] = []
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await client.connect(
@@ -71,14 +74,15 @@ async def connect(
                     max_outstanding_pings=2,
                     connect_timeout=2,
                     pending_size=PENDING_BYTES_MAX,
-                    **_callbacks(bus, notice, name),
+                    **_callbacks(bus, notice, name, failures),
                     **credentials,
                 )
         except (nats.errors.Error, OSError, TimeoutError) as error:
             await _discard(client)
             if attempt == attempts_max:
-                text = f"cannot reach NATS at {_without_secret(url)}: {_told(error)}"
-                raise BusUnreachableError(text) from error
+                cause = _cause(error, failures)
+                text = f"cannot reach NATS at {_without_secret(url)}: {told(cause)}"
+                raise BusUnreachableError(text) from cause
             await asyncio.sleep(RECONNECT_WAIT_S)
             continue
         client.options["max_reconnect_attempts"] = -1
@@ -88,13 +92,14 @@ async def connect(
     raise ValueError(message)
 
 
-def _callbacks(bus: Bus, notice: Notice, name: str) -> dict[str, Any]:
+def _callbacks(bus: Bus, notice: Notice, name: str, failures: list[Exception]) -> dict[str, Any]:
     async def on_error(error: Exception) -> None:
+        failures[:] = [error]
         _, is_refused, what = str(error).partition(REFUSED)
         if is_refused:
             notice("refused", what)
         else:
-            notice("error", f"{type(error).__name__}: {error}")
+            notice("error", f"{type(error).__name__}: {told(error)}")
 
     async def on_disconnect() -> None:
         bus.on_disconnected()
@@ -136,8 +141,9 @@ def _without_secret(url: str) -> str:
     return ",".join(f"{scheme}{mark}{rest.rpartition('@')[2]}" for scheme, mark, rest in servers)
 
 
-def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def _cause(error: Exception, failures: list[Exception]) -> Exception:
+    """Return why no server could be used, where the library says only that none could."""
+    return failures[-1] if isinstance(error, nats.errors.NoServersError) and failures else error
 
 
 async def _discard(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Who a program is on the bus: a user with its password in a file, or a credentials file.
+"""Who a program is on the bus, and whom it trusts there: passwords, keys and certificates in files.
 
 A password stands in a file, because arguments and variables of a process are read by others. It
 must not connect anywhere.
@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from runbus.contracts.identities import inbox_prefix
+from runbus.sdk.tls import Tls
 
 USER_VARIABLE = "RUNBUS_NATS_USER"
 PASSWORD_FILE_VARIABLE = "RUNBUS_NATS_PASSWORD_FILE"  # noqa: S105 - a variable's name
 CREDENTIALS_VARIABLE = "RUNBUS_NATS_CREDENTIALS"
+CA_VARIABLE = "RUNBUS_NATS_CA_FILE"
+CERT_VARIABLE = "RUNBUS_NATS_CERT_FILE"
+KEY_VARIABLE = "RUNBUS_NATS_KEY_FILE"
 
 
 class CredentialsError(Exception):
@@ -23,7 +27,13 @@ class CredentialsError(Exception):
 
 
 def credentials(
-    *, user: str = "", password_file: str = "", credentials_file: str = ""
+    *,
+    user: str = "",
+    password_file: str = "",
+    credentials_file: str = "",
+    ca_file: str = "",
+    cert_file: str = "",
+    key_file: str = "",
 ) -> dict[str, Any]:
     """Return what `connecting.connect` takes; empty where the address says it all.
 
@@ -31,10 +41,13 @@ def credentials(
         user: name on the bus; its replies go to subjects that it alone may listen on.
         password_file: path; a line end at its end is left out.
         credentials_file: path of a NATS credentials file.
+        ca_file: path of the authorities that may have signed the server's certificate.
+        cert_file: path of a certificate to show, where the server asks for one.
+        key_file: path of its key.
 
     Raises:
-        CredentialsError: the password cannot be read, one of the two is missing, or there is
-            nothing to sign with.
+        CredentialsError: a file cannot be read, one of two is missing, or there is nothing to sign
+            with.
 
     """
     found: dict[str, Any] = {}
@@ -43,13 +56,13 @@ def credentials(
         raise CredentialsError(text)
     if credentials_file:
         found["user_credentials"] = credentials_file
-    if bool(user) != bool(password_file):
-        given, missing = (USER_VARIABLE, PASSWORD_FILE_VARIABLE)[:: 1 if user else -1]
-        text = f"{given} is set, and {missing} is not: give both"
-        raise CredentialsError(text)
+    _both((USER_VARIABLE, user), (PASSWORD_FILE_VARIABLE, password_file))
+    _both((CERT_VARIABLE, cert_file), (KEY_VARIABLE, key_file))
     if user:
         found |= {"user": user, "password": _password(password_file)}
         found["inbox_prefix"] = inbox_prefix(user)
+    if ca_file or cert_file:
+        found["tls"] = _tls(Tls(ca_file=ca_file, cert_file=cert_file, key_file=key_file))
     return found
 
 
@@ -59,7 +72,32 @@ def credentials_from(environment: Mapping[str, str]) -> dict[str, Any]:
         user=environment.get(USER_VARIABLE, ""),
         password_file=environment.get(PASSWORD_FILE_VARIABLE, ""),
         credentials_file=environment.get(CREDENTIALS_VARIABLE, ""),
+        ca_file=environment.get(CA_VARIABLE, ""),
+        cert_file=environment.get(CERT_VARIABLE, ""),
+        key_file=environment.get(KEY_VARIABLE, ""),
     )
+
+
+def _both(first: tuple[str, str], second: tuple[str, str]) -> None:
+    if bool(first[1]) != bool(second[1]):
+        (given, _), (missing, _) = (first, second)[:: 1 if first[1] else -1]
+        text = f"{given} is set, and {missing} is not: give both"
+        raise CredentialsError(text)
+
+
+def _tls(tls: Tls) -> Tls:
+    """Return it once its files have been read; each is tried by itself, to be named."""
+    authority = Tls(ca_file=tls.ca_file)
+    for variable, tried, path in (
+        (CA_VARIABLE, authority, tls.ca_file),
+        (CERT_VARIABLE, tls, f"{tls.cert_file}, {tls.key_file}"),
+    ):
+        try:
+            tried.context()
+        except OSError as error:  # ssl.SSLError is one
+            text = f"{variable}: {path}: {error}"
+            raise CredentialsError(text) from error
+    return tls
 
 
 def _password(path: str) -> str:

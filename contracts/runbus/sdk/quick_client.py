@@ -16,7 +16,7 @@ _SPACE = " \t\r\n\v\f"
 
 
 class QuickClient(Client):
-    """The client that `connecting.connect` makes."""
+    """The library's client, quick; see `tls.TlsClient` for the one that is made."""
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:

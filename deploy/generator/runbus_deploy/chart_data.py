@@ -1,7 +1,6 @@
 """The chart's own data: identities, consumers and rights, for its templates to range over. Pure.
 
-Rights on Kubernetes are those that `runbus doctor` asks for; tests hold them against what the
-services do.
+Identities and rights are those of the contracts; tests hold them against what the services do.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from runbus.cli.doctor.rights import RIGHTS, Right
 from runbus.contracts.identities import identities, tenant_identity
+from runbus.contracts.rights import RIGHTS, Right
 from runbus.contracts.streams import CONSUMERS
 from runbus.contracts.transitions import Publisher
 from runbus_deploy.accounts import ACCOUNT, GENERATED, REPLY_EXPIRES, password_variable

@@ -31,6 +31,7 @@ CONFIGS: dict[Publisher, type[ServiceConfig]] = {
 BY_THE_CHART = frozenset(
     {
         *("nats_url", "nats_user", "nats_password_file"),
+        *("nats_ca_file", "nats_cert_file", "nats_key_file"),
         *("health_host", "health_port", "instance"),
         *("namespaces", "defaults_file"),
     }
@@ -127,6 +128,7 @@ def _nats() -> dict[str, Any]:
         enabled=_FLAG,
         url={"type": "string", "pattern": "^(tls|nats)://[^@]+$"},
         auth=_object(enabled=_FLAG, existingSecret=_TEXT),
+        tls=_object(existingSecret=_TEXT, clientCertificate=_FLAG),
         tenants={"type": "array", "items": _LABEL, "uniqueItems": True},
         monitoring=_TEXT,
         account=_TEXT,
@@ -140,7 +142,13 @@ def _nats() -> dict[str, Any]:
 def _network_policy() -> dict[str, Any]:
     ports = {"type": "array", "items": _PORT, "minItems": 1}
     return _object(
-        enabled=_FLAG, natsPorts=ports, apiServerPorts=ports, apiServer=_LIST, metricsFrom=_LIST
+        enabled=_FLAG,
+        natsPorts=ports,
+        dnsPorts=ports,
+        apiServerPorts=ports,
+        apiServer=_LIST,
+        metricsFrom=_LIST,
+        kedaFrom={**_LIST, "minItems": 1},
     )
 
 

@@ -30,6 +30,11 @@ class ServiceConfig(Struct, frozen=True, kw_only=True):
     nats_credentials: Annotated[str, Meta(description="path of a credentials file")] = ""
     nats_user: Annotated[str, Meta(description="name on the bus; needs nats_password_file")] = ""
     nats_password_file: Annotated[str, Meta(description="path of the password")] = ""
+    nats_ca_file: Annotated[str, Meta(description="path of the bus's own authorities")] = ""
+    nats_cert_file: Annotated[
+        str, Meta(description="path of a certificate for the bus; needs nats_key_file")
+    ] = ""
+    nats_key_file: Annotated[str, Meta(description="path of its key")] = ""
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     health_host: Annotated[str, Meta(description="where /livez and /readyz listen")] = "127.0.0.1"
     health_port: Annotated[int, Meta(description="0 picks a free one", ge=0, le=65535)] = 0

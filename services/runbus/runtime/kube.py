@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -26,10 +25,17 @@ from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.config import KubeConfig
 from runbus.runtime.kube_clock import ServerClock
 from runbus.runtime.kube_credentials import Credentials, CredentialsError, credentials_of
-from runbus.runtime.kube_errors import KubeError, KubeUnavailableError, error_of
+from runbus.runtime.kube_errors import (
+    KubeError,
+    KubeForbiddenError,
+    KubeUnavailableError,
+    error_of,
+)
 from runbus.runtime.kube_library import kube_library
 from runbus.runtime.kube_reach import PATH as PROBE_PATH
 from runbus.runtime.kube_reach import UNAUTHORIZED, Reach
+from runbus.runtime.kube_rights import Asked, asked
+from runbus.runtime.kube_sessions import close_both, proxy_for, session_of
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.token_bucket import TokenBucket, burst_of
 from runbus.runtime.tracing import Span, Tracing
@@ -43,7 +49,6 @@ WATCH_SILENCE_S = 90.0
 PATIENCE_SHARE = 0.5
 CONNECTIONS_MAX = 64
 RETIRED_S = 600.0  # no watch lasts longer
-READ_BYTES = 2 * 1024 * 1024  # a watch event is one line, and may be long
 JSON_TYPE = "application/json"
 
 
@@ -55,7 +60,8 @@ class Kube:
     """One connection to an API server. Make it with `connect`.
 
     `configuration` and `connections` are kubernetes_asyncio's; `open_anew` gives other connections
-    once the certificates have changed.
+    once the certificates have changed; `forbidden` is told of each request for which this identity
+    lacks the right.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class Kube:
         bucket: TokenBucket | None = None,
         clock: Clock | None = None,
         open_anew: OpenAnew | None = None,
+        forbidden: Callable[[Asked], None] = lambda _asked: None,
     ) -> None:
         self._configuration = configuration
         self._connections = connections
@@ -78,7 +85,7 @@ class Kube:
         self._tracing = tracing or Tracing()
         self._bucket = bucket
         self._session: aiohttp.ClientSession = session or connections.pool_manager
-        self._proxy = configuration.proxy or _proxy_for(self.url)
+        self._proxy = configuration.proxy or proxy_for(self.url)
         self._credentials = credentials or Credentials(configuration)
         self._certificates = self._credentials.certificates
         self._certificates_problem = ""
@@ -87,6 +94,7 @@ class Kube:
         self._clock = clock or SystemClock()
         self._server_clock = ServerClock()
         self.reach = Reach(monotonic)
+        self._forbidden = forbidden
 
     @property
     def url(self) -> str:
@@ -154,7 +162,7 @@ class Kube:
                     code = response.status
                     span.answered(code)
                     if response.status >= 400:
-                        raise error_of(response.status, content, response.headers)
+                        raise self._error(asked(method, path), method, response, content)
                     return content
         finally:
             self._metrics.kube_requests.labels(method, str(code)).inc()
@@ -180,7 +188,8 @@ class Kube:
                 response = await self._open("GET", path, query, None, send_by)
             try:
                 if response.status >= 400:
-                    raise error_of(response.status, await response.read(), response.headers)
+                    right = asked("GET", path, is_watch=True)
+                    raise self._error(right, "GET", response, await response.read())
                 yield _chunks(response, silence_s)
             finally:
                 response.close()
@@ -306,45 +315,28 @@ class Kube:
         self._certificates_problem = ""
         self._retired.append(before)
         while self._retired[0][0] < self._monotonic() - RETIRED_S:
-            await _close(*self._retired.popleft()[1:])
+            await close_both(*self._retired.popleft()[1:])
+
+    def _error(
+        self, right: Asked, method: str, response: aiohttp.ClientResponse, content: bytes
+    ) -> KubeError:
+        error = error_of(response.status, content, response.headers, method)
+        if isinstance(error, KubeForbiddenError):
+            self._forbidden(right)
+        return error
 
     async def close(self) -> None:
         """Close the connections."""
         for _, session, connections in self._retired:
-            await _close(session, connections)
-        await _close(self._session, self._connections)
-
-
-async def _close(session: aiohttp.ClientSession, connections: Any) -> None:
-    await session.close()
-    await connections.close()
-
-
-def _session_of(connections: Any) -> aiohttp.ClientSession:
-    """Return a session on the library's own connections.
-
-    The library's session trusts the environment: with each request it looks for a netrc and for
-    proxies, each in a thread, a third of what a request costs.
-    """
-    return aiohttp.ClientSession(
-        connector=connections.pool_manager.connector,
-        connector_owner=False,
-        trust_env=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        read_bufsize=READ_BYTES,
-    )
-
-
-def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an address, as kubectl would."""
-    found = urlsplit(url)
-    if not found.hostname or proxy_bypass(found.hostname):
-        return None
-    return getproxies().get(found.scheme)
+            await close_both(session, connections)
+        await close_both(self._session, self._connections)
 
 
 async def connect(
-    config: KubeConfig, metrics: Metrics | None = None, tracing: Tracing | None = None
+    config: KubeConfig,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
+    forbidden: Callable[[Asked], None] = lambda _asked: None,
 ) -> Kube:
     """Connect to the API server that the settings name: kubeconfig, context, or in-cluster.
 
@@ -359,7 +351,7 @@ async def connect(
 
     def opened() -> tuple[Any, aiohttp.ClientSession]:
         connections = library.RESTClientObject(configuration)
-        return connections, _session_of(connections)
+        return connections, session_of(connections)
 
     connections, session = opened()
     return Kube(
@@ -371,6 +363,7 @@ async def connect(
         tracing=tracing,
         open_anew=opened,
         bucket=_bucket_of(config),
+        forbidden=forbidden,
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from runbus.runtime.kube_rights import is_missing
+
 ERROR_BODY_BYTES_MAX = 4096
 # A server may ask for more patience than we have by ourselves, but not for a run to be forgotten.
 RETRY_AFTER_MAX_S = 300.0
@@ -39,6 +41,10 @@ class KubeRefusedError(KubeError):
     """400, 403, 422 and the like: asking again the same way does not help."""
 
 
+class KubeForbiddenError(KubeRefusedError):
+    """403 by the authorizer: this identity lacks the right."""
+
+
 class KubeExpiredError(KubeError):
     """410: the resource version is too old; list again."""
 
@@ -48,6 +54,8 @@ class KubeUnavailableError(KubeError):
 
 
 class _Details(Struct):
+    kind: str = ""
+    name: str = ""
     retryAfterSeconds: float = 0.0  # noqa: N815 - Kubernetes' name
 
 
@@ -60,17 +68,20 @@ class _Status(Struct):
 _STATUS = msgspec.json.Decoder(_Status)
 
 
-def error_of(status: int, content: bytes, headers: Mapping[str, str]) -> KubeError:
+def error_of(
+    status: int, content: bytes, headers: Mapping[str, str], method: str = "GET"
+) -> KubeError:
     """Return the error that an answer stands for, with the server's own reason and message."""
     try:
         found = _STATUS.decode(content)
     except msgspec.MsgspecError:
         text = content[:ERROR_BODY_BYTES_MAX].decode(errors="replace").strip()
         found = _Status(reason="", message=text)
-    retry_after_s = _seconds(headers.get("Retry-After", ""))
-    if not retry_after_s and found.details is not None:
-        retry_after_s = found.details.retryAfterSeconds
+    details = found.details or _Details()
+    retry_after_s = _seconds(headers.get("Retry-After", "")) or details.retryAfterSeconds
     kind = _error_class(status)
+    if status == 403 and is_missing(method, details.kind, details.name):
+        kind = KubeForbiddenError
     return kind(status, found.reason or "", found.message or "", retry_after_s)
 
 

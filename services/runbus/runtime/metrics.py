@@ -78,6 +78,12 @@ class Metrics:
             "That a request waited for kube_qps and kube_burst; none where there is no limit",
             _SHORT_S,
         )
+        self.kube_refused = self._counter(
+            "kube_refusals",
+            "Requests that Kubernetes refused for a right that the service cannot do without",
+            "verb",
+            "resource",
+        )
         self.watch_events = self._counter("watch_events", "Watch events by type", "type")
         self.watch_ends = self._counter("watch_ends", "Watches that ended, by cause", "cause")
         self.watch_heard_at_s = self._gauge(

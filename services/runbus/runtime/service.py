@@ -39,7 +39,7 @@ from runbus.runtime.leases import Lease
 from runbus.runtime.logs import Log
 from runbus.runtime.metrics import Metrics
 from runbus.runtime.pull import Puller
-from runbus.runtime.refusals import Refusals
+from runbus.runtime.refusals import BusRefusals, KubeRefusals
 from runbus.runtime.runlog import RunLog
 from runbus.runtime.settings import read_defaults
 from runbus.runtime.tracing import Tracing
@@ -171,6 +171,9 @@ def main(
             user=config.nats_user,
             password_file=config.nats_password_file,
             credentials_file=config.nats_credentials,
+            ca_file=config.nats_ca_file,
+            cert_file=config.nats_cert_file,
+            key_file=config.nats_key_file,
         )
     except (ConfigError, CredentialsError) as error:
         sys.stderr.write(f"{publisher.value}: settings that cannot be used:\n{error}\n")
@@ -188,7 +191,7 @@ async def _live(
     log = logs.set_up(publisher.value, config.log_level, config.instance)
     clock = SystemClock()
     metrics = Metrics()
-    refusals = Refusals(clock, log, metrics.refused)
+    refusals = BusRefusals(clock, log, metrics.refused)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -228,11 +231,11 @@ async def _connect(
     identity: Mapping[str, Any],
     log: Log,
     metrics: Metrics,
-    refusals: Refusals,
+    refusals: BusRefusals,
 ) -> Bus:
     def notice(kind: str, text: str) -> None:
         if kind == "refused":
-            refusals.take(text)
+            refusals.refused(text)
             return
         log.warning("bus connection", kind=kind, text=text)
         if kind == "reconnected":
@@ -256,7 +259,7 @@ async def _serve(
     clock: Clock,
     log: Log,
     metrics: Metrics,
-    refusals: Refusals,
+    refusals: BusRefusals,
     stopping: asyncio.Event,
 ) -> int:
     metrics.gauge("bus_connected", "1 while the socket is up", lambda: float(bus.is_connected))
@@ -266,6 +269,8 @@ async def _serve(
     run_log = RunLog(bus, publisher, clock, metrics, traces)
     health = Health(clock, metrics)
     health.add("permissions", refusals.ready_problem)
+    forbidden = KubeRefusals(clock, log, metrics.kube_refused)
+    health.add("permissions on kubernetes", forbidden.ready_problem)
     service = Service(
         publisher=publisher,
         config=config,
@@ -276,7 +281,7 @@ async def _serve(
         run_log=run_log,
         dead_letters=DeadLetters(bus, run_log, publisher, clock),
         stopping=stopping,
-        connect_kube=lambda config: kube.connect(config, metrics, traces),
+        connect_kube=lambda config: kube.connect(config, metrics, traces, forbidden.refused),
         metrics=metrics,
         tracing=traces,
     )

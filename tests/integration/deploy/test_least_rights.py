@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -11,12 +12,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from nats.aio.msg import Msg
-from prometheus_client.parser import text_string_to_metric_families
 
 from runbus.cli.stack.probe import get
 from runbus.contracts import subjects
 from runbus.contracts.commands import ChangeDeadline, DeadlineAction
 from runbus.contracts.identities import OPERATOR, identities, tenant_identity
+from runbus.contracts.rights import RIGHTS
 from runbus.contracts.states import EventType, RunState, Threshold
 from runbus.contracts.streams import DEADLETTERS
 from runbus.contracts.transitions import Publisher
@@ -24,14 +25,15 @@ from runbus.sdk.defaults import store_defaults
 from runbus.sdk.function_store import store_function
 from support.chart import NAMESPACES, grants_of_services
 from support.identities import session_of
-from support.least_rights import GuardedSystem, guarded_system
+from support.least_rights import OVER_S, GuardedSystem, guarded_system
+from support.sockets import called
 from support.system import PROJECT, a_job, sleeping
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
 GRANTS = grants_of_services()
 TENANT = tenant_identity(PROJECT)
-OVER_S = 40.0
+LOOK_EVERY_S = 0.02
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -46,35 +48,27 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guar
         yield system
 
 
-async def refusals(system: GuardedSystem, service: str) -> float:
-    """Return how much the bus has refused a service."""
-    _, text = await get(f"{system.services[service].health_url}/metrics")
-    assert "# TYPE runbus_bus_refusals_total" in text
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(text + "\n")
-        if family.name == "runbus_bus_refusals"
-        for sample in family.samples
-        if sample.name.endswith("_total")
-    )
+@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
+async def called_ports(system: GuardedSystem) -> AsyncIterator[dict[str, set[int]]]:
+    """Look again and again whom each service has a connection to, while the tests go on."""
+    found: dict[str, set[int]] = {name: set() for name in system.services}
 
+    async def look() -> None:
+        while True:
+            for name, process in system.services.items():
+                with contextlib.suppress(OSError):  # one that is started again
+                    found[name] |= called(process.pid)
+            await asyncio.sleep(LOOK_EVERY_S)
 
-async def until(system: GuardedSystem, run_id: str, state: RunState) -> None:
-    async with asyncio.timeout(OVER_S), system.client.events(PROJECT, run_id) as events:
-        async for event in events:
-            if event.status.state is state:
-                return
-
-
-async def submitted(system: GuardedSystem, name: str, **settings: object) -> str:
-    reply = await system.client.submit(a_job(name, **settings))
-    assert reply.accepted, reply.violations
-    return reply.run_id
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(look())
+        yield found
+        looking.cancel()
 
 
 async def test_a_run_completes(system: GuardedSystem) -> None:
-    run_id = await submitted(system, "simple")
-    final = await system.client.wait(PROJECT, run_id, timeout_s=OVER_S)
+    run_id = await system.submit("simple")
+    final = await system.over(run_id)
     assert final.state is RunState.COMPLETED
 
 
@@ -82,15 +76,15 @@ async def test_a_command_on_the_stream_is_taken(
     system: GuardedSystem,
 ) -> None:
     sent = await system.client.send(a_job("sent"), key="one")
-    final = await system.client.wait(PROJECT, sent.run_id, timeout_s=OVER_S)
+    final = await system.over(sent.run_id)
     assert final.state is RunState.COMPLETED
 
 
 async def test_a_stuck_run_is_aborted_with_evidence(system: GuardedSystem) -> None:
-    run_id = await submitted(
-        system, "stuck", image="missing:1", state_thresholds={"image_pull_backoff": "1s"}
+    run_id = await system.submit(
+        "stuck", image="missing:1", state_thresholds={"image_pull_backoff": "1s"}
     )
-    final = await system.client.wait(PROJECT, run_id, timeout_s=OVER_S)
+    final = await system.over(run_id)
     assert final.state is RunState.ABORTED
     async with asyncio.timeout(OVER_S):
         while not await system.client.evidence(PROJECT, run_id):
@@ -100,21 +94,18 @@ async def test_a_stuck_run_is_aborted_with_evidence(system: GuardedSystem) -> No
 async def test_a_run_that_fits_no_node_is_aborted_once_no_autoscaler_helps(
     system: GuardedSystem,
 ) -> None:
-    run_id = await submitted(
-        system,
+    run_id = await system.submit(
         "too-big",
         resources={"requests": {"cpu": "1000"}},
         state_thresholds={"pending_not_scheduled": "1s"},
     )
-    final = await system.client.wait(PROJECT, run_id, timeout_s=OVER_S)
+    final = await system.over(run_id)
     assert final.state is RunState.ABORTED
 
 
 async def test_a_user_changes_a_deadline_and_aborts(system: GuardedSystem) -> None:
-    run_id = await submitted(
-        system, "long", command=sleeping(60), state_thresholds={"running": "1h"}
-    )
-    await until(system, run_id, RunState.RUNNING)
+    run_id = await system.submit("long", command=sleeping(60), state_thresholds={"running": "1h"})
+    await system.until(run_id, RunState.RUNNING)
     changed = await system.client.change_deadline(
         PROJECT,
         run_id,
@@ -122,7 +113,7 @@ async def test_a_user_changes_a_deadline_and_aborts(system: GuardedSystem) -> No
     )
     assert changed.deadline is not None
     await system.client.abort(PROJECT, run_id, by="ada", message="enough")
-    final = await system.client.wait(PROJECT, run_id, timeout_s=OVER_S)
+    final = await system.over(run_id)
     assert final.state is RunState.ABORTED
 
 
@@ -132,11 +123,11 @@ async def test_defaults_and_functions_of_the_bus_are_taken_up(system: GuardedSys
     await store_defaults(bus, defaults, author="ada", after=0)
     function = b"kind: job\nmetadata: {name: hello}\nspec: {image: 'x:1'}\n"
     await store_function(bus, "hello", "latest", function, author="ada", after=0)
-    run_id = await submitted(system, "from-hub", image=None, function="hub://hello")
-    final = await system.client.wait(PROJECT, run_id, timeout_s=OVER_S)
+    run_id = await system.submit("from-hub", image=None, function="hub://hello")
+    final = await system.over(run_id)
     assert final.state is RunState.COMPLETED
-    stays = await submitted(system, "stays", command=sleeping(2))  # is it on a spot node?
-    assert (await system.client.wait(PROJECT, stays, timeout_s=OVER_S)).state is RunState.COMPLETED
+    stays = await system.submit("stays", command=sleeping(2))  # is it on a spot node?
+    assert (await system.over(stays)).state is RunState.COMPLETED
     refused = await system.client.submit(a_job("none", image=None, function="hub://helo"))
     assert not refused.accepted
 
@@ -223,7 +214,7 @@ async def test_the_bus_has_refused_nobody_and_all_are_ready(
     system: GuardedSystem, service: str
 ) -> None:
     status, told = await get(f"{system.services[service].health_url}/readyz")
-    assert (await refusals(system, service), status) == (0, 200), told
+    assert (await system.counted(service, "runbus_bus_refusals"), status) == (0, 200), told
 
 
 @pytest.mark.parametrize("publisher", list(Publisher))
@@ -235,3 +226,16 @@ async def test_a_role_is_what_its_service_has_used(
     granted = {each.right for each in GRANTS[publisher]}
     assert proxy.refused == set()
     assert used == granted
+
+
+@pytest.mark.parametrize("publisher", list(Publisher))
+async def test_a_service_has_called_what_its_network_policy_lets_it_and_nothing_else(
+    system: GuardedSystem, called_ports: dict[str, set[int]], publisher: Publisher
+) -> None:
+    """The chart's policies: the bus, and the API server for those that have rights there."""
+    bus, api_server = (
+        int(url.rpartition(":")[2])
+        for url in (system.nats.url, system.proxies[publisher.value].url)
+    )
+    expected = {bus, api_server} if publisher in RIGHTS else {bus}
+    assert called_ports[publisher.value] == expected

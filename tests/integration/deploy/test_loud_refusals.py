@@ -63,6 +63,7 @@ async def test_what_kubernetes_refuses_ends_the_run_and_says_why(system: Guarded
     assert "cannot create" in status.message
     refused = {each.right for each in system.proxies[LAUNCHER].refused}
     assert refused == {("create", "", "pods")}
+    assert await system.counted(LAUNCHER, "runbus_kube_refusals", verb="create") == 1
 
 
 async def test_a_refusal_makes_the_service_not_ready(system: GuardedSystem) -> None:

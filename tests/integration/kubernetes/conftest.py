@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from support.chaos import Chaos, chaos_on_kubernetes
+from support.control_plane import accounts
+from support.control_plane.accounts import VARIANTS, Variant
 from support.control_plane.kubelet import Kubelet
 from support.control_plane.plane import ControlPlane
 from support.histories import histories, violations
 from support.system import PROJECT, System, running_system
 
 WATCH_SILENCE_S = "4"
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS.values()), ids=list(VARIANTS))
+def variant(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Iterator[Variant]:
+    """The chart's accounts with Roles, then with ClusterRoles, applied as they lie in `deploy/`."""
+    found: Variant = request.param
+    control_plane.forget_judged()
+    with accounts.applied(control_plane, found.path):
+        yield found
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

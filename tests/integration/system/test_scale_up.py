@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from runbus.contracts import codec
 from runbus.contracts.events import RunDeadlineChanged
 from runbus.contracts.states import RunState
 from runbus.state_watcher.pod_events import EVENTS_TIMEOUT_S
+from support.pods import autoscaler_event
 from support.system import PROJECT, System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
@@ -21,26 +22,9 @@ TOO_MUCH = {"requests": {"cpu": "5000"}}
 async def say_as_autoscaler(system: System, run_id: str, reason: str, message: str) -> None:
     """Write a Kubernetes event on a run's pod, as a cluster autoscaler does."""
     meta = (await system.pods_of(run_id))[0]["metadata"]
-    namespace = meta["namespace"]
-    event = {
-        "metadata": {"name": f"{meta['name']}.{reason.lower()}", "namespace": namespace},
-        "involvedObject": {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "namespace": namespace,
-            "name": meta["name"],
-            "uid": meta["uid"],
-        },
-        "reason": reason,
-        "message": message,
-        "type": "Normal",
-        "reportingComponent": "cluster-autoscaler",
-        "reportingInstance": "",
-        "source": {"component": "cluster-autoscaler"},
-        "lastTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "count": 1,
-    }
-    status, answer = await system.kube("POST", f"/api/v1/namespaces/{namespace}/events", event)
+    event = autoscaler_event(meta, reason, message)
+    path = f"/api/v1/namespaces/{meta['namespace']}/events"
+    status, answer = await system.kube("POST", path, event)
     assert status == 201, answer
 
 

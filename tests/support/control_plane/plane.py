@@ -1,8 +1,9 @@
 """Starts a real Kubernetes control plane for tests: etcd, API server, scheduler, controllers.
 
-Everything listens on random ports of the loopback interface and lies in one folder. RBAC is on.
-There is no kubelet: see `kubelet.py` for one that runs pods, `scripted.py` for one that does what
-it is told. Knows no pytest.
+Everything listens on random ports of the loopback interface and lies in one folder. RBAC is on,
+and what service accounts of the namespace `runbus` ask for is written down as it is judged
+(`audit.py`). There is no kubelet: see `kubelet.py` for one that runs pods, `scripted.py` for one
+that does what it is told. Knows no pytest.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import IO, Any, Self
 import msgspec
 
 from runbus.cli.stack.ports import free_ports
+from support.control_plane import audit
 from support.control_plane.keys import Keys
 
 READY_LIMIT_S = 60.0
@@ -86,6 +88,7 @@ class ControlPlane:
         self._starter = ThreadPoolExecutor(max_workers=1)
         self._tls = ssl.create_default_context(cafile=self.keys.path("ca.crt"))
         (folder / "logs").mkdir()
+        audit.write_policy(folder)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -138,6 +141,7 @@ class ControlPlane:
             "client-ca-file": keys.path("ca.crt"),
             "token-auth-file": keys.path("tokens.csv"),
             "authorization-mode": "RBAC",
+            **audit.flags(self.folder),
             "service-account-issuer": "https://kubernetes.default.svc",
             "service-account-key-file": keys.path("accounts.pub"),
             "service-account-signing-key-file": keys.path("accounts.key"),
@@ -177,18 +181,38 @@ class ControlPlane:
         self._starter.shutdown()
         shutil.rmtree(self.folder / "etcd", ignore_errors=True)
 
+    def forget_judged(self) -> None:
+        """Begin the list of `judged` anew."""
+        audit.forget(self.folder)
+
+    def let_in(self, namespace: str, account: str) -> str:
+        """Get a token for a service account: by its name, it is one of the people from here on."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        status, answer = self.request("POST", path, {"spec": {"expirationSeconds": 3600}})
+        if status != 201:
+            raise ControlPlaneError(f"no token for {account}: {answer.get('message')}")
+        self.keys.tokens[account] = answer["status"]["token"]
+        return account
+
+    def judged(self, name: str) -> list[audit.Judged]:
+        """What an account of the namespace `runbus` has asked for, in order."""
+        return audit.judged(self.folder, name)
+
     def kubeconfig(self, name: str = "admin", namespace: str = "default") -> Path:
-        """The path of a kubeconfig of one of `keys.PEOPLE`."""
+        """The path of a kubeconfig of one of `keys.PEOPLE`, or of who was let in."""
         path = self.folder / f"{name}.{namespace}.kubeconfig"
-        if not path.exists():
-            self.keys.write_kubeconfig(path, self.url, name, namespace)
-        return path
+        return self.keys.write_kubeconfig(path, self.url, name, namespace)
 
     def request(
-        self, method: str, path: str, body: object = None, content_type: str = JSON_TYPE
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = JSON_TYPE,
+        person: str = "admin",
     ) -> tuple[int, JsonObject]:
-        """One request as admin; gives the status code (0: no answer) and the answer's object."""
-        status, content = self._ask(method, path, body, content_type)
+        """One request; gives the status code (0: no answer) and the answer's object."""
+        status, content = self._ask(method, path, body, content_type, person)
         return status, msgspec.json.decode(content) if content else {}
 
     def create_namespace(self, name: str) -> None:
@@ -213,10 +237,15 @@ class ControlPlane:
         return self._ask("GET", "/readyz") == (200, b"ok")
 
     def _ask(
-        self, method: str, path: str, body: object = None, content_type: str = JSON_TYPE
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = JSON_TYPE,
+        person: str = "admin",
     ) -> tuple[int, bytes]:
         headers = {
-            "Authorization": f"Bearer {self.keys.tokens['admin']}",
+            "Authorization": f"Bearer {self.keys.tokens[person]}",
             "Content-Type": content_type,
         }
         data = None if body is None else msgspec.json.encode(body)

@@ -1,10 +1,6 @@
 {{- /* To the bus, and to names. */ -}}
 {{- define "runbus.egress" -}}
-- ports:
-    - port: 53
-      protocol: UDP
-    - port: 53
-      protocol: TCP
+{{ include "runbus.egressToNames" . }}
 {{- if .Values.nats.enabled }}
 - ports:
     - port: 4222
@@ -18,4 +14,14 @@
     - port: {{ . }}
     {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- define "runbus.egressToNames" -}}
+- ports:
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - port: {{ . }}
+      protocol: UDP
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
 {{- end -}}

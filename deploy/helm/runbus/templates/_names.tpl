@@ -111,12 +111,29 @@ capabilities:
 - name: RUNBUS_NATS_PASSWORD_FILE
   value: /run/secrets/runbus/nats/password
 {{- end }}
+{{- with .root.Values.nats.tls }}
+{{- if .existingSecret }}
+- name: RUNBUS_NATS_CA_FILE
+  value: /run/secrets/runbus/tls/ca.crt
+{{- if .clientCertificate }}
+- name: RUNBUS_NATS_CERT_FILE
+  value: /run/secrets/runbus/tls/tls.crt
+- name: RUNBUS_NATS_KEY_FILE
+  value: /run/secrets/runbus/tls/tls.key
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "runbus.natsMount" -}}
 {{- if .root.Values.nats.auth.enabled }}
 - name: nats
   mountPath: /run/secrets/runbus/nats
+  readOnly: true
+{{- end }}
+{{- if .root.Values.nats.tls.existingSecret }}
+- name: nats-tls
+  mountPath: /run/secrets/runbus/tls
   readOnly: true
 {{- end }}
 {{- end -}}
@@ -131,5 +148,27 @@ capabilities:
     items:
       - key: {{ .user }}
         path: password
+{{- end }}
+{{- with .root.Values.nats.tls }}
+{{- if .existingSecret }}
+{{- if $.root.Values.nats.enabled }}
+{{- fail "nats.tls is for a bus of your own: that of this chart speaks no TLS" }}
+{{- end }}
+{{- if not (hasPrefix "tls://" $.root.Values.nats.url) }}
+{{- fail "nats.tls.existingSecret needs an address that begins with tls:// (nats.url)" }}
+{{- end }}
+- name: nats-tls
+  secret:
+    secretName: {{ .existingSecret }}
+    defaultMode: 0440
+    items:
+      - { key: ca.crt, path: ca.crt }
+      {{- if .clientCertificate }}
+      - { key: tls.crt, path: tls.crt }
+      - { key: tls.key, path: tls.key }
+      {{- end }}
+{{- else if .clientCertificate }}
+{{- fail "nats.tls.clientCertificate needs nats.tls.existingSecret, with tls.crt and tls.key" }}
+{{- end }}
 {{- end }}
 {{- end -}}

@@ -20,6 +20,13 @@ def doctor(
             help="Ask for rights in this namespace, not everywhere. Can be repeated.",
         ),
     ] = None,
+    service_accounts: Annotated[
+        str | None,
+        Parameter(
+            help="Ask for the rights of the chart's accounts, not for yours: NAMESPACE of the"
+            " release, or NAMESPACE/RELEASE where the release is not called runbus."
+        ),
+    ] = None,
     no_cluster: Annotated[bool, Parameter(negative="", help="Look at the bus only.")] = False,
     output: Annotated[
         DoctorFormat, Parameter(name=["-o", "--output"], help="json: a list of all findings.")
@@ -39,6 +46,7 @@ def doctor(
 
     from runbus.cli.doctor.examining import Examination
     from runbus.cli.doctor.findings import Finding, exit_of
+    from runbus.cli.doctor.rights import accounts_of
     from runbus.cli.output import printing
     from runbus.cli.output.findings import finding_lines, summary
     from runbus.cli.running import run_async
@@ -47,6 +55,7 @@ def doctor(
         nats_url=nats_url,
         kubeconfig=kubeconfig,
         namespaces=tuple(namespace or ()),
+        accounts=accounts_of(service_accounts) if service_accounts else None,
         with_cluster=not no_cluster,
     )
 

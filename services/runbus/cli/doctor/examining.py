@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from runbus.cli.doctor.cluster import check_cluster
 from runbus.cli.doctor.defaults import check_defaults
 from runbus.cli.doctor.findings import Finding, Section, problem, unreachable, warning
 from runbus.cli.doctor.provisioned import check_provisioned
-from runbus.cli.doctor.rights import check_rights
+from runbus.cli.doctor.rights import Accounts, check_rights
 from runbus.cli.doctor.runs import check_runs
 from runbus.cli.doctor.services import check_services
 from runbus.cli.kube_access import KubeAccess, KubeConfigError, KubeUnreachableError
@@ -40,6 +40,7 @@ class Examination(Struct, frozen=True, kw_only=True):
     nats_url: str | None = None
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
+    accounts: Accounts | None = None
     with_cluster: bool = True
 
     async def findings(self) -> AsyncIterator[Finding]:
@@ -57,7 +58,7 @@ class Examination(Struct, frozen=True, kw_only=True):
                 for section, check in _OF_BUS:
                     for finding in await limited(section, check(client.bus), SECTION_TIMEOUT_S):
                         yield finding
-            for finding in [*of_cluster, *await _cluster(kube, self.namespaces)]:
+            for finding in [*of_cluster, *await self._cluster(kube)]:
                 if finding.is_unreachable:
                     kube = None
                 yield finding
@@ -65,6 +66,15 @@ class Examination(Struct, frozen=True, kw_only=True):
                 runs = check_runs(client, kube)
                 for finding in await limited(Section.RUNS, runs, RUNS_TIMEOUT_S):
                     yield finding
+
+    async def _cluster(self, kube: KubeAccess | None) -> list[Finding]:
+        if kube is None:
+            return []
+        found = await limited(Section.CLUSTER, check_cluster(kube), SECTION_TIMEOUT_S)
+        if any(each.is_unreachable for each in found):
+            return found
+        rights = check_rights(kube, self.namespaces, self.accounts)
+        return [*found, *await limited(Section.RIGHTS, rights, SECTION_TIMEOUT_S)]
 
 
 async def limited(
@@ -114,15 +124,3 @@ async def _kube(
     except ImportError:
         text = "not looked at: installed without what talks to Kubernetes"
         return None, [warning(Section.CLUSTER, text, "pip install 'runbus[services]'")]
-
-
-async def _cluster(kube: KubeAccess | None, namespaces: Sequence[str]) -> list[Finding]:
-    if kube is None:
-        return []
-    found = await limited(Section.CLUSTER, check_cluster(kube), SECTION_TIMEOUT_S)
-    if any(each.is_unreachable for each in found):
-        return found
-    return [
-        *found,
-        *await limited(Section.RIGHTS, check_rights(kube, namespaces), SECTION_TIMEOUT_S),
-    ]

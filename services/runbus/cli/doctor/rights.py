@@ -1,7 +1,7 @@
-"""Whether the identity of this kubeconfig may do what each service has to do.
+"""Whether the identity of this kubeconfig, or each service's own, may do what a service has to do.
 
-The services may have identities of their own, with fewer rights: this is what can be asked from
-here. Source of the table: the page on the architecture, section 1.
+The services of a chart have accounts of their own, with fewer rights: who may ask for those of
+others (an administrator) asks for theirs by `Accounts`; otherwise this kubeconfig's are looked at.
 """
 
 from __future__ import annotations
@@ -13,52 +13,15 @@ from msgspec import Struct
 
 from runbus.cli.doctor.findings import Finding, Section, ok, problem, warning
 from runbus.cli.kube_access import KubeAccess
+from runbus.contracts.rights import OPTIONAL, RIGHTS, Right
 from runbus.contracts.transitions import Publisher
 
-PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-MISSING = frozenset({404, 405})
-
-
-class Right(Struct, frozen=True):
-    """One verb on one resource. Cluster-wide resources have no namespace."""
-
-    verb: str
-    resource: str
-    group: str = ""
-    subresource: str = ""
-    is_namespaced: bool = True
-
-    @property
-    def text(self) -> str:
-        """As people say it."""
-        name = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-        return f"{self.verb} {name}"
-
-
-_PODS = "pods"
-RIGHTS: dict[Publisher, tuple[Right, ...]] = {
-    Publisher.SPEC_VALIDATOR: (
-        Right("list", "priorityclasses", "scheduling.k8s.io", is_namespaced=False),
-    ),
-    Publisher.POD_LAUNCHER: (Right("create", _PODS),),
-    Publisher.STATE_WATCHER: (
-        Right("get", _PODS),
-        Right("list", _PODS),
-        Right("watch", _PODS),
-        Right("list", "events"),
-        Right("get", "nodes", is_namespaced=False),
-    ),
-    Publisher.ABORTER: (
-        Right("get", _PODS),
-        Right("list", _PODS),
-        Right("delete", _PODS),
-        Right("get", _PODS, subresource="log"),
-        Right("list", "events"),
-        Right("get", "nodes", is_namespaced=False),
-    ),
-}
-# Without these a service goes on, and knows less.
-_OPTIONAL = frozenset({"priorityclasses", "nodes", "events"})
+_API = "/apis/authorization.k8s.io/v1"
+PATH = f"{_API}/selfsubjectaccessreviews"
+PATH_OF_OTHERS = f"{_API}/subjectaccessreviews"
+UNKNOWN = frozenset({404, 405})
+FORBIDDEN = 403
+RELEASE = "runbus"
 
 
 class _Status(Struct, frozen=True):
@@ -69,67 +32,119 @@ class _Review(Struct, frozen=True):
     status: _Status = _Status()
 
 
-async def check_rights(kube: KubeAccess, namespaces: Sequence[str]) -> list[Finding]:
+class _CannotAskError(Exception):
+    """The API server does not say; with what to do about it."""
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.way_out = way_out
+
+
+class Accounts(Struct, frozen=True):
+    """The service accounts of one release of the chart: `<release>-<service>`."""
+
+    namespace: str
+    release: str = RELEASE
+
+    def subject(self, publisher: Publisher) -> dict[str, object]:
+        """Return the user and groups that a service is."""
+        name = f"{self.release}-{publisher.value}"
+        groups = [
+            "system:serviceaccounts",
+            f"system:serviceaccounts:{self.namespace}",
+            "system:authenticated",
+        ]
+        return {"user": f"system:serviceaccount:{self.namespace}:{name}", "groups": groups}
+
+
+def accounts_of(text: str) -> Accounts:
+    """Return what `NAMESPACE` or `NAMESPACE/RELEASE` names."""
+    namespace, _, release = text.partition("/")
+    return Accounts(namespace, release or RELEASE)
+
+
+async def check_rights(
+    kube: KubeAccess, namespaces: Sequence[str], accounts: Accounts | None = None
+) -> list[Finding]:
     """Return which rights are missing, for each service.
 
     Args:
         kube: the API server.
         namespaces: where they are needed; none: everywhere.
+        accounts: whose rights; None: those of this kubeconfig's user.
 
     """
     found: list[Finding] = []
-    for publisher, rights in RIGHTS.items():
-        missing: list[Right] = []
-        for right in rights:
-            allowed = await _is_allowed(kube, right, namespaces)
-            if allowed is None:
-                text = "rights cannot be asked for: the API has no SelfSubjectAccessReview"
-                return [warning(Section.RIGHTS, text)]
-            if not allowed:
-                missing.append(right)
-        found += _judged(publisher, rights, missing, namespaces)
+    try:
+        for publisher, rights in RIGHTS.items():
+            subject = accounts.subject(publisher) if accounts is not None else None
+            missing = {
+                right: lacking
+                for right in rights
+                if (lacking := await _lacking(kube, right, namespaces, subject))
+            }
+            who = str(subject["user"]) if subject is not None else "this kubeconfig's user"
+            found += _judged(publisher, rights, missing, who, bool(namespaces))
+    except _CannotAskError as error:
+        return [warning(Section.RIGHTS, error.what, error.way_out)]
     return found
 
 
-async def _is_allowed(kube: KubeAccess, right: Right, namespaces: Sequence[str]) -> bool | None:
-    """Say whether something may be done in every namespace; None where that cannot be asked."""
-    for namespace in namespaces if right.is_namespaced and namespaces else ("",):
-        attributes = {
-            "verb": right.verb,
-            "group": right.group,
-            "resource": right.resource,
-            "subresource": right.subresource,
-            "namespace": namespace,
-        }
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
-        answer = await kube.request("POST", PATH, body=review)
-        if answer.status in MISSING:
-            return None
-        if not answer.is_success:
-            return False
-        if not msgspec.json.decode(answer.body, type=_Review).status.allowed:
-            return False
-    return True
+async def _lacking(
+    kube: KubeAccess,
+    right: Right,
+    namespaces: Sequence[str],
+    subject: dict[str, object] | None,
+) -> list[str]:
+    """Return the namespaces in which something may not be done; "": everywhere."""
+    where = namespaces if right.is_namespaced and namespaces else ("",)
+    return [each for each in where if not await _is_allowed(kube, right, each, subject)]
+
+
+async def _is_allowed(
+    kube: KubeAccess, right: Right, namespace: str, subject: dict[str, object] | None
+) -> bool:
+    attributes = {
+        "verb": right.verb,
+        "group": right.group,
+        "resource": right.resource,
+        "subresource": right.subresource,
+        "namespace": namespace,
+    }
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview" if subject is None else "SubjectAccessReview",
+        "spec": {"resourceAttributes": attributes, **(subject or {})},
+    }
+    answer = await kube.request("POST", PATH_OF_OTHERS if subject else PATH, body=review)
+    if answer.status in UNKNOWN:
+        text = f"rights cannot be asked for: the API has no {review['kind']}"
+        raise _CannotAskError(text)
+    if subject is not None and answer.status == FORBIDDEN:
+        text = "this kubeconfig's user may not ask for the rights of the services' accounts"
+        raise _CannotAskError(text, "grant it create subjectaccessreviews, or ask as an admin")
+    return answer.is_success and msgspec.json.decode(answer.body, type=_Review).status.allowed
 
 
 def _judged(
     publisher: Publisher,
     rights: Sequence[Right],
-    missing: Sequence[Right],
-    namespaces: Sequence[str],
+    missing: dict[Right, list[str]],
+    who: str,
+    is_by_namespace: bool,
 ) -> list[Finding]:
     if not missing:
         told = ", ".join(right.text for right in rights)
         return [ok(Section.RIGHTS, f"{publisher.value} may {told}")]
-    where = f"in {', '.join(namespaces)}" if namespaces else "everywhere"
+    lacking = dict.fromkeys(each for found in missing.values() for each in found if each)
+    where = f"in {', '.join(lacking)}" if lacking else "everywhere"
     told = ", ".join(right.text for right in missing)
-    text = f"{publisher.value} needs, and this kubeconfig's user may not {where}: {told}"
+    text = f"{publisher.value} needs, and {who} may not {where}: {told}"
     way_out = "grant it in a ClusterRole"
-    if not namespaces and all(right.is_namespaced for right in missing):
+    if lacking:
+        way_out = "grant it in a Role there: deploy/rendered"
+    elif not is_by_namespace and all(right.is_namespaced for right in missing):
         way_out = "grant it in a ClusterRole, or ask per namespace: --namespace NAME"
-    is_optional = all(right.resource in _OPTIONAL for right in missing)
+    is_optional = all(right.resource in OPTIONAL for right in missing)
     return [(warning if is_optional else problem)(Section.RIGHTS, text, way_out)]
