@@ -185,10 +185,19 @@ class ControlPlane:
         """Begin the list of `judged` anew."""
         audit.forget(self.folder)
 
-    def let_in(self, namespace: str, account: str) -> str:
-        """Get a token for a service account: by its name, it is one of the people from here on."""
+    def let_in(self, namespace: str, account: str, while_there_is: str = "") -> str:
+        """Get a token for a service account: by its name, it is one of the people from here on.
+
+        `while_there_is` names a Secret of that namespace, with which the token ends.
+        """
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-        status, answer = self.request("POST", path, {"spec": {"expirationSeconds": 3600}})
+        spec: JsonObject = {"expirationSeconds": 3600}
+        if while_there_is:
+            secret = f"/api/v1/namespaces/{namespace}/secrets/{while_there_is}"
+            uid = self.request("GET", secret)[1]["metadata"]["uid"]
+            bound = {"kind": "Secret", "apiVersion": "v1", "name": while_there_is, "uid": uid}
+            spec["boundObjectRef"] = bound
+        status, answer = self.request("POST", path, {"spec": spec})
         if status != 201:
             raise ControlPlaneError(f"no token for {account}: {answer.get('message')}")
         self.keys.tokens[account] = answer["status"]["token"]
