@@ -57,7 +57,7 @@ PING_EVERY_S = 2.0
 SILENT_READY_S = 5.0
 SILENT_FATAL_S = 60.0
 # Objects more than there were, and then collections of each generation before one of the next.
-COLLECT_AFTER = (10_000, 10, 10)
+COLLECT_AFTER = (5000, 10, 10)
 
 
 class Service(Struct, Generic[T]):
