@@ -214,7 +214,7 @@ lock: $(VENV)/.stamp-uv  ## compile requirements/*.txt anew
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra local \
 	  -c requirements/dev.txt -o requirements/local.txt
-	$(COMPILE) pyproject.toml --extra cli --extra services \
+	$(COMPILE) pyproject.toml --extra cli --extra services --extra otel \
 	  -c requirements/dev.txt -o requirements/services.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt

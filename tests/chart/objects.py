@@ -27,6 +27,10 @@ EVERYTHING: dict[str, Any] = {
     "defaultsFile": "limits: {concurrent_runs: 9}\n",
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "keda": {"enabled": True},
+    "tracing": {
+        "endpoint": "http://collector:4318",
+        "environment": {"OTEL_TRACES_SAMPLER": "always_on"},
+    },
     "services": {
         "spec-validator": {
             "settings": {

@@ -192,3 +192,11 @@ def test_custom_resources_fit_their_definitions_where_these_are_at_hand() -> Non
     (version,) = [v for v in crd["spec"]["versions"] if v["name"] == "v1alpha1"]
     for each in of_kind(rendered(EVERYTHING), "ScaledObject"):
         jsonschema.validate(each, version["schema"]["openAPIV3Schema"])
+
+
+@each_service
+def test_traces_go_to_the_collector_that_is_named(service: str) -> None:
+    told = environment(rendered(EVERYTHING), service)
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+    assert told["OTEL_TRACES_SAMPLER"] == "always_on"
+    assert not any(name.startswith("OTEL_") for name in environment(rendered(OWN_NATS), service))

@@ -77,6 +77,12 @@ def test_where_keda_scales_it_reaches_the_monitoring() -> None:
     assert {"namespaceSelector": keda} in rule["from"]
 
 
+@each_service
+def test_who_traces_reaches_the_collector(service: str) -> None:
+    assert ("TCP", 4318) not in ways_out(policy(OWN_NATS, service))
+    assert ("TCP", 4318) in ways_out(policy(EVERYTHING, service))
+
+
 def test_names_are_asked_for_at_the_ports_of_the_clusters_own_dns() -> None:
     objects = rendered({**OWN_NATS, "networkPolicy": {"dnsPorts": [5353]}})
     for each in of_kind(objects, "NetworkPolicy"):

@@ -22,6 +22,8 @@ from runbus_deploy.rendered import OWN_BUS
         ({"services": {"watcher": {}}}, "watcher"),
         ({"services": {"aborter": {"replicas": -1}}}, "replicas"),
         ({"services": {"scheduler": {"keda": {"enabled": True}}}}, "keda"),
+        ({"tracing": {"endpoint": "collector:4318"}}, "endpoint"),
+        ({"tracing": {"environment": {"SAMPLER": "always_on"}}}, "SAMPLER"),
         ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
         ({"image": {"digest": "latest"}}, "digest"),
         ({"nats": {"url": "nats://user:secret@bus:4222"}}, "url"),

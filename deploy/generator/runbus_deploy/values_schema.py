@@ -71,6 +71,7 @@ def values_schema() -> str:
                 backoffLimit=_count(0),
             ),
             networkPolicy=_network_policy(),
+            tracing=_tracing(),
             podDisruptionBudget=_object(enabled=_FLAG),
             serviceMonitor=_object(enabled=_FLAG, labels=_TEXTS, interval=_TEXT),
             keda=_keda(),
@@ -146,9 +147,21 @@ def _network_policy() -> dict[str, Any]:
         natsPorts=ports,
         dnsPorts=ports,
         apiServerPorts=ports,
+        tracingPorts=ports,
         apiServer=_LIST,
         metricsFrom=_LIST,
         kedaFrom={**_LIST, "minItems": 1},
+    )
+
+
+def _tracing() -> dict[str, Any]:
+    return _object(
+        endpoint={"type": "string", "pattern": "^(https?://.+)?$"},
+        environment={
+            "type": "object",
+            "propertyNames": {"pattern": "^OTEL_[A-Z_]+$"},
+            "additionalProperties": {"type": "string"},
+        },
     )
 
 
