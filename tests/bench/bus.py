@@ -9,6 +9,7 @@ between servers comes on top.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -29,7 +30,7 @@ from runbus.contracts import codec, subjects
 from runbus.contracts.events import RunAccepted
 from runbus.contracts.states import EventType
 from runbus.contracts.streams import EVENTS
-from runbus.sdk.bus import EXPECTED_SEQUENCE
+from runbus.sdk.bus import EXPECTED_SEQUENCE, MESSAGE_ID
 from runbus.sdk.errors import BusError
 
 ONE, THREE = 1, 3
@@ -144,7 +145,8 @@ class _Bench:
             await server.wait()
             if len(self.world.stack.bus) == ONE:
                 await server.start()
-            await _until_done(self._submit)
+            once = secrets.token_hex(8)  # one that was stored and not answered is not stored again
+            await _until_done(lambda: self._submit(once))
             await story.until_count(1, COMPLETED)
             (stored,) = story.stored.values()  # by the server's own clock
         if not server.is_running:
@@ -160,8 +162,9 @@ class _Bench:
         info = await self._bus.api(f"STREAM.INFO.{EVENTS}")
         return servers[int(info["cluster"]["leader"].rpartition("-")[2]) - 1]
 
-    async def _submit(self) -> bool:
-        await self._bus.publish(subjects.submit(PROJECT), msgspec.json.encode(job(PLAN)))
+    async def _submit(self, once: str) -> bool:
+        body = msgspec.json.encode(job(PLAN))
+        await self._bus.publish(subjects.submit(PROJECT), body, {MESSAGE_ID: once})
         return True
 
     async def _whole(self) -> bool:

@@ -93,46 +93,40 @@ class Runs:
 
     def __init__(self, unpacked_max: int = UNPACKED_MAX) -> None:
         self._unpacked_max = unpacked_max
-        self._lately: OrderedDict[str, Tracked] = OrderedDict()  # longest ago first
-        self._packed: dict[str, Packed] = {}
+        # A key stays the object that it was at first, which others hold, too: never taken out.
+        self._held: dict[str, Tracked | Packed] = {}
+        self._lately: OrderedDict[str, None] = OrderedDict()  # those unpacked, longest ago first
         self._in_hand: set[str] = set()
 
     def __len__(self) -> int:
         """Return how many runs are held."""
-        return len(self._lately) + len(self._packed)
+        return len(self._held)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._lately or key in self._packed
+        return key in self._held
 
     def __iter__(self) -> Iterator[str]:
         """Return every key. Runs may be added, removed and packed meanwhile."""
-        yield from [*self._lately, *self._packed]
+        yield from list(self._held)
 
     def get(self, key: str) -> Tracked | None:
         """Return a run, to be looked at or changed; None where it is not held."""
-        tracked = self._lately.get(key)
-        if tracked is not None:
-            self._lately.move_to_end(key)
-            return tracked
-        data = self._packed.pop(key, None)
-        if data is None:
+        held = self._held.get(key)
+        if held is None:
             return None
-        tracked = unpacked(data)
-        self._put(key, tracked)
-        return tracked
+        if isinstance(held, Tracked):
+            self._lately.move_to_end(key)
+            return held
+        return self._put(key, unpacked(held))
 
     def add(self, key: str) -> Tracked:
         """Begin to hold a run; return the one that is held already, if it is."""
-        tracked = self.get(key)
-        if tracked is None:
-            tracked = Tracked()
-            self._put(key, tracked)
-        return tracked
+        return self.get(key) or self._put(key, Tracked())
 
     def remove(self, key: str) -> None:
         """Hold a run no longer."""
         self._lately.pop(key, None)
-        self._packed.pop(key, None)
+        self._held.pop(key, None)
 
     @contextmanager
     def in_hand(self, key: str) -> Iterator[None]:
@@ -143,11 +137,13 @@ class Runs:
         finally:
             self._in_hand.discard(key)
 
-    def _put(self, key: str, tracked: Tracked) -> None:
-        self._lately[key] = tracked
-        if len(self._lately) <= self._unpacked_max + len(self._in_hand):
-            return
-        oldest = next(iter(self._lately))
-        if oldest in self._in_hand:
+    def _put(self, key: str, tracked: Tracked) -> Tracked:
+        self._held[key] = tracked
+        self._lately[key] = None
+        if len(self._lately) > self._unpacked_max + len(self._in_hand):
             oldest = next(each for each in self._lately if each not in self._in_hand)
-        self._packed[oldest] = packed(self._lately.pop(oldest))
+            del self._lately[oldest]
+            held = self._held[oldest]
+            assert isinstance(held, Tracked), "those touched lately are unpacked"
+            self._held[oldest] = packed(held)
+        return tracked

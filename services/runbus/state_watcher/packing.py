@@ -22,13 +22,15 @@ from runbus.runtime.runlog import RunRecord
 
 # How many different parts are known at a time. One that is forgotten and comes again is held twice.
 ALIKE_MAX = 4096
+TRACE_CHARACTERS = 55  # of a traceparent: version, trace, span and flags
 _ALIKE = (
     *("project", "namespace", "kind", "user", "state", "roles", "thresholds", "deadline_of"),
     *("retry", "ttl_after_finish_s", "priority_class", "priority_rank", "spot_labels"),
 )
 _OWN = tuple(name for name in RunStatus.__struct_fields__ if name not in _ALIKE)
-# The id is made short, the other fields of a record stand as they are.
-_PLAIN = tuple(n for n in RunRecord.__struct_fields__ if n not in {"status", "event_id"})
+# The id and the traceparent are made short, the other fields of a record stand as they are.
+_SHORT = {"event_id", "traceparent"}
+_PLAIN = tuple(n for n in RunRecord.__struct_fields__ if n not in {"status", *_SHORT})
 
 
 def _types_of(struct: type[Struct], names: tuple[str, ...]) -> list[Any]:
@@ -44,7 +46,7 @@ _own_of = attrgetter(*_PLAIN, *(f"status.{name}" for name in _OWN))
 _ALIKE_DECODER: msgspec.msgpack.Decoder[tuple[Any, ...]] = msgspec.msgpack.Decoder(
     tuple[tuple(_types_of(RunStatus, _ALIKE))]  # type: ignore[misc]  # mypy knows literals only
 )
-_OWN_TYPES = [str, *_types_of(RunRecord, _PLAIN), *_types_of(RunStatus, _OWN)]
+_OWN_TYPES = [str, Any, *_types_of(RunRecord, _PLAIN), *_types_of(RunStatus, _OWN)]
 _OWN_DECODER: msgspec.msgpack.Decoder[tuple[Any, ...]] = msgspec.msgpack.Decoder(
     tuple[tuple(_OWN_TYPES)]  # type: ignore[misc]
 )
@@ -61,18 +63,19 @@ def packed_record(record: RunRecord) -> PackedRecord:
     """Return an event in few bytes."""
     status = record.status
     event_id = _short_id(record.event_id, status.run_id, status.attempt, record.event_type)
-    own = (event_id, *_own_of(record))
+    own = (event_id, _short_trace(record.traceparent), *_own_of(record))
     return PackedRecord(_encode(own), _held_once(_encode(_alike_of(status))))
 
 
 def unpacked_record(packed: PackedRecord) -> RunRecord:
     """Return the event that was packed, equal to what it was."""
-    event_id, *values = _OWN_DECODER.decode(packed.own)
+    event_id, trace, *values = _OWN_DECODER.decode(packed.own)
     plain = dict(zip(_PLAIN, values, strict=False))
     own = dict(zip(_OWN, values[len(_PLAIN) :], strict=True))
     status = RunStatus(**_unpacked_alike(packed.alike), **own)
     return RunRecord(
         event_id=_long_id(event_id, status.run_id, status.attempt, plain["event_type"]),
+        traceparent=_long_trace(trace) if isinstance(trace, bytes) else trace,
         status=status,
         **plain,
     )
@@ -86,6 +89,22 @@ def _short_id(event_id: str, run_id: str, attempt: int, event_type: str) -> str:
 
 def _long_id(short: str, run_id: str, attempt: int, event_type: str) -> str:
     return short[1:] if short.startswith("=") else f"{run_id}-{attempt}-{event_type}{short}"
+
+
+def _short_trace(text: str | None) -> bytes | str | None:
+    """Return a traceparent without its hexadecimal, or whatever it is as it stands."""
+    if text is None or len(text) != TRACE_CHARACTERS:
+        return text
+    try:
+        short = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return text
+    return short if _long_trace(short) == text else text
+
+
+def _long_trace(short: bytes) -> str:
+    digits = short.hex()
+    return f"{digits[:2]}-{digits[2:34]}-{digits[34:50]}-{digits[50:]}"
 
 
 @lru_cache(maxsize=ALIKE_MAX)

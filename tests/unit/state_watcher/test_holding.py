@@ -75,8 +75,20 @@ def test_what_was_touched_longest_ago_is_packed() -> None:
     runs.add("c")
 
     assert runs.get("a") is first
-    assert list(runs) == ["c", "a", "b"]
+    assert runs.get("c") is not None
+    assert runs.get("b") == Tracked()  # unpacked: "a" is the one longest ago now
+    assert runs.get("a") is not first
+    assert sorted(runs) == ["a", "b", "c"]
     assert len(runs) == 3
+
+
+def test_a_key_stays_the_object_that_it_was() -> None:
+    runs = Runs(unpacked_max=1)
+    first = "".join(["a", "b"])
+    for key in (first, "c", "".join(["a", "b"]), "d"):
+        runs.add(key)
+
+    assert next(key for key in runs if key == first) is first
 
 
 def test_a_change_outlives_packing() -> None:

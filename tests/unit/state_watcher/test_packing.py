@@ -58,13 +58,17 @@ STATUSES = st.builds(
     abort=st.none() | st.builds(AbortCause, by=TEXTS, since=MAYBE),
 )
 IDS = TEXTS | st.sampled_from(["-", "=", "abcdefghij23-1-running-7", "abcdefghij23-1-running-"])
+# Right ones, and such as only look like them: of their length, in capitals, dashes elsewhere.
+TRACES = st.from_regex(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", fullmatch=True) | (
+    st.text("0123456789abcdefABCDEF- é", min_size=55, max_size=55)
+)
 RECORDS = st.builds(
     RunRecord,
     sequence=NUMBERS,
     event_type=TEXTS,
     event_id=IDS,
     status=STATUSES,
-    traceparent=st.none() | TEXTS,
+    traceparent=st.none() | TEXTS | TRACES,
     found_stored=st.booleans(),
 )
 
