@@ -120,7 +120,7 @@ def _draw_beside_mlrun(results: Results, conditions: str, path: Path) -> None:
     axis.set_yticks(range(len(rows)), [row[2] for row in rows])
     axis.invert_yaxis()
     axis.set(xscale="log", xlabel="ms, logarithmic")
-    axis.set_xlim(0.5, 2_000_000)
+    axis.set_xlim(0.1, 2_000_000)
     axis.grid(axis="x", alpha=0.3)
     axis.barh(0, 0, color=OURS, label="runbus, on the stand-in")
     axis.barh(0, 0, color=THEIRS, label="MLRun 1.7, measured elsewhere on a real kube-apiserver")
