@@ -7,10 +7,6 @@ it goes on (SIGCONT) it may believe that it still owns what another has taken ov
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -20,6 +16,7 @@ from runbus.contracts.states import RunState
 from support.chaos import READY_S, Chaos, event_of, id_of
 from support.cluster import until
 from support.cluster_parts import kill_part, part_is_back, part_pid
+from support.freezing import frozen
 from support.kube_proxies import Stage
 from support.proxies import Way
 from support.system import PROJECT, sleeping
@@ -52,16 +49,6 @@ async def submit_several(chaos: Chaos, mark: str) -> dict[str, RunState]:
 async def came_to(chaos: Chaos, expected: dict[str, RunState]) -> None:
     found = {run_id: (await chaos.over(run_id)).state for run_id in expected}
     assert found == expected
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Stop a process for the length of a block, without its knowing."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_the_api_server_killed_comes_back_without_history_and_is_listed_again(

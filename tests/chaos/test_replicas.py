@@ -11,7 +11,6 @@ import asyncio
 import os
 import random
 import re
-import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -24,6 +23,7 @@ from runbus.contracts.leases import ALL_SHARDS
 from runbus.contracts.states import RunState
 from support.chaos import END_TIMEOUT_S, READY_S, Chaos, running_chaos
 from support.fates import DEFAULTS
+from support.freezing import frozen
 from support.load import Load
 from support.system import sleeping
 
@@ -56,9 +56,8 @@ async def kill(process: Process, away_s: float) -> None:
 
 async def freeze(process: Process, away_s: float) -> None:
     """Stop it for longer than its lease, without its knowing; a scheduler may end of it."""
-    os.kill(process.pid, signal.SIGSTOP)
-    await asyncio.sleep(3.0 + away_s)
-    os.kill(process.pid, signal.SIGCONT)
+    with frozen(process.pid):
+        await asyncio.sleep(3.0 + away_s)
     if "scheduler" in process.name:
         await asyncio.sleep(2.0)
         if not process.is_running:
@@ -165,17 +164,14 @@ async def test_a_run_ends_whoever_of_its_services_is_gone(chaos: Chaos) -> None:
 async def test_a_watcher_that_was_frozen_past_its_lease_aborts_nothing_again(chaos: Chaos) -> None:
     """Deadlines of runs of all shards pass while one stands still, and others act in its place."""
     limits = {"running": "3s"}
-    frozen = chaos.process(WATCHERS[0])
+    watcher = chaos.process(WATCHERS[0])
     with chaos.witness.outage():
         runs = [
             await chaos.submit(f"frozen-{n}", command=sleeping(300), state_thresholds=limits)
             for n in range(STUCK)
         ]
-        os.kill(frozen.pid, signal.SIGSTOP)
-        try:
+        with frozen(watcher.pid):
             ends = [(await chaos.over(each)).state for each in runs]
-        finally:
-            os.kill(frozen.pid, signal.SIGCONT)
         await until_shared(chaos, SHARES)
 
     types = [await chaos.types(each) for each in runs]

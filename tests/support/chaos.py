@@ -118,16 +118,10 @@ class Chaos(Struct):
 
     @asynccontextmanager
     async def killed(self, name: str) -> AsyncIterator[None]:
-        """Kill a service; start it again after the block, and wait until it is ready."""
-        process = self.process(name)
+        """Kill a service for the length of a block, which the witness learns of."""
         with self.witness.outage():
-            process.kill()
-            await process.wait()
-            try:
+            async with self.system.killed(name, ready_s=READY_S):
                 yield
-            finally:
-                await process.start()
-                await process.wait_ready(READY_S)
 
     async def world(self, *, settled: bool) -> World:
         """Return all that can be known of the system now."""

@@ -25,6 +25,7 @@ from runbus.sdk.client import Client, connect
 
 PROJECT = "nlp"
 OVER_TIMEOUT_S = 40.0
+READY_S = 60.0
 # Quick where a kubelet takes its time.
 CLUSTER_OPTIONS = (
     "--pull-backoff-initial-s=1",
@@ -64,6 +65,18 @@ class System(Struct):
                     return event.status
         message = f"run {run_id} was never in {states}"
         raise AssertionError(message)
+
+    @asynccontextmanager
+    async def killed(self, name: str, *, ready_s: float = READY_S) -> AsyncIterator[None]:
+        """Kill a service; start it again after the block, and wait until it is ready."""
+        process = self.stack.services[name]
+        process.kill()
+        await process.wait()
+        try:
+            yield
+        finally:
+            await process.start()
+            await process.wait_ready(ready_s)
 
     async def kube(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Ask the API server itself."""

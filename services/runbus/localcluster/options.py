@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from runbus.localcluster.certificate import Identity
+from runbus.localcluster.certificate import CertifiedKey
 from runbus.localcluster.node_specs import NodeSpec, parse_node
 from runbus.localcluster.rules.names import check_dns_subdomain, check_qualified_name
 from runbus.localcluster.rules.quantities import parse_quantity
@@ -335,16 +335,16 @@ def tls_file(folder: pathlib.Path) -> pathlib.Path:
     return folder / "tls.pem"
 
 
-def read_tls(folder: pathlib.Path) -> Identity | None:
+def read_tls(folder: pathlib.Path) -> CertifiedKey | None:
     """Key and certificate of the last start."""
     try:
         key, mark, rest = tls_file(folder).read_text().partition("-----BEGIN CERTIFICATE")
     except FileNotFoundError:
         return None
-    return Identity(key, mark + rest) if mark else None
+    return CertifiedKey(key, mark + rest) if mark else None
 
 
-def write_tls(folder: pathlib.Path, identity: Identity) -> None:
+def write_tls(folder: pathlib.Path, identity: CertifiedKey) -> None:
     """Keep key and certificate, readable for their owner only."""
     _write(tls_file(folder), (identity.key + identity.certificate).encode())
 

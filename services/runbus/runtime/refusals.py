@@ -42,14 +42,16 @@ class Refusals:
     Args:
         clock: of the process.
         log: where each is told.
+        refused: counts each; labelled by who derives from this.
         by: who refuses.
         way_out: what somebody has to do.
 
     """
 
-    def __init__(self, clock: Clock, log: Log, *, by: str, way_out: str) -> None:
+    def __init__(self, clock: Clock, log: Log, refused: Counter, *, by: str, way_out: str) -> None:
         self._clock = clock
         self._log = log
+        self._counter = refused
         self._by = by
         self._way_out = way_out
         self._found: OrderedDict[str, _Refused] = OrderedDict()
@@ -90,8 +92,7 @@ class BusRefusals(Refusals):
 
     def __init__(self, clock: Clock, log: Log, refused: Counter) -> None:
         way_out = "give this identity the right in the server's configuration"
-        super().__init__(clock, log, by="the bus", way_out=way_out)
-        self._counter = refused
+        super().__init__(clock, log, refused, by="the bus", way_out=way_out)
 
     def refused(self, what: str) -> None:
         """Take note, and count: `publish to "a.b"`, `subscription to "a.>"`."""
@@ -105,8 +106,7 @@ class KubeRefusals(Refusals):
 
     def __init__(self, clock: Clock, log: Log, refused: Counter) -> None:
         way_out = "give this service's account the right in its Role: deploy/rendered"
-        super().__init__(clock, log, by="Kubernetes", way_out=way_out)
-        self._counter = refused
+        super().__init__(clock, log, refused, by="Kubernetes", way_out=way_out)
 
     def refused(self, asked: Asked) -> None:
         """Take note, and count; not where the service goes on without."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -18,6 +16,7 @@ from support.chaos import Chaos, id_of
 from support.cluster import until
 from support.cluster_pods import container, pod
 from support.control_plane.plane import ControlPlane
+from support.freezing import frozen
 from support.held_back import give_secret, until_phase, waiting_for, waiting_for_secret
 from support.kube_proxies import KubeProxy, WatchBreak
 from support.system import PROJECT, sleeping
@@ -113,16 +112,6 @@ async def test_a_launcher_that_was_frozen_between_look_and_create_creates_nothin
 
     assert final.state is RunState.ABORTED
     assert chaos.lives(run_id) == []
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Stop a process for the length of a block, without its knowing."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def dropped(log: Path, run_id: str) -> bool:

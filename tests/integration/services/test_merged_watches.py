@@ -102,12 +102,7 @@ async def test_watches_that_come_together_tell_each_change_once(
 ) -> None:
     history, told = History(), Told()
     async with running_kube_server(history) as server, connected(tmp_path, server.url) as kube:
-        one, two = (
-            PodWatch(
-                kube, "nlp", selector_of((shard,)), told, SystemClock(), structlog.get_logger()
-            )
-            for shard in (ONE, TWO)
-        )
+        one, two = a_watch(kube, ONE, told), a_watch(kube, TWO, told)
         history.changes = [
             *(("11", "ADDED", "a", ONE), ("12", "ADDED", "b", TWO)),
             *(("13", "DELETED", "a", ONE), ("14", "MODIFIED", "b", TWO)),
@@ -130,12 +125,7 @@ async def test_watches_that_come_together_tell_each_change_once(
 async def test_versions_that_are_no_numbers_have_everything_listed_again(tmp_path: Path) -> None:
     history, told = History(), Told()
     async with running_kube_server(history) as server, connected(tmp_path, server.url) as kube:
-        one, two = (
-            PodWatch(
-                kube, "nlp", selector_of((shard,)), told, SystemClock(), structlog.get_logger()
-            )
-            for shard in (ONE, TWO)
-        )
+        one, two = a_watch(kube, ONE, told), a_watch(kube, TWO, told)
         history.listed_at = "a"
         await until_told(one, told, "")
         await until_told(two, told, "")

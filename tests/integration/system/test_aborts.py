@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -20,34 +18,18 @@ pytestmark = [
 ]
 
 
-READY_S = 60.0
-
-
 async def abort(system: System, run_id: str, project: str = PROJECT) -> None:
     answer = await system.client.abort(project, run_id, by="ada", message="enough")
     assert answer.is_requested
 
 
 async def test_a_run_that_was_only_accepted_is_aborted_at_once(system: System) -> None:
-    async with away(system, "scheduler"):
+    async with system.killed("scheduler"):
         run_id = await system.submit("accepted")
         await abort(system, run_id)
         final = await system.over(run_id)
 
     assert (final.state, final.attempt) == (RunState.ABORTED, 0)
-
-
-@asynccontextmanager
-async def away(system: System, service: str) -> AsyncIterator[None]:
-    """Have a service be dead for the length of a block."""
-    process = system.stack.services[service]
-    process.kill()
-    await process.wait()
-    try:
-        yield
-    finally:
-        await process.start()
-        await process.wait_ready(READY_S)
 
 
 async def test_a_queued_run_is_aborted_at_once(system: System) -> None:
@@ -111,7 +93,7 @@ async def test_a_run_that_waits_for_its_next_attempt_is_aborted_at_once(system: 
 async def test_an_admitted_run_is_aborted_when_no_object_can_appear_any_more(
     system: System,
 ) -> None:
-    async with away(system, "pod-launcher"):
+    async with system.killed("pod-launcher"):
         run_id = await system.submit("admitted")
         await system.until(run_id, RunState.ADMITTED)
         await abort(system, run_id)

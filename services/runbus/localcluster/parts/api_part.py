@@ -20,7 +20,7 @@ from runbus.localcluster.api.operations import Operations, Sources
 from runbus.localcluster.api.pod_logs import PodLogs
 from runbus.localcluster.api.server import MAX_BODY_BYTES, ApiServer
 from runbus.localcluster.api.watching import Watches
-from runbus.localcluster.certificate import Identity, self_signed
+from runbus.localcluster.certificate import CertifiedKey, self_signed
 from runbus.localcluster.options import (
     Options,
     ServerIdentity,
@@ -108,7 +108,7 @@ def _operations(options: Options, journal: Journal) -> Operations:
     return operations
 
 
-def _certified(options: Options, identity: ServerIdentity) -> Identity:
+def _certified(options: Options, identity: ServerIdentity) -> CertifiedKey:
     """Key and certificate of the last start, or fresh ones where the host is another."""
     kept = read_tls(options.dir) if identity.tls_host == options.host else None
     if kept is None:
@@ -118,7 +118,7 @@ def _certified(options: Options, identity: ServerIdentity) -> Identity:
 
 
 def _write_kubeconfigs(
-    options: Options, token: str, url: str, tls_port: int, certified: Identity
+    options: Options, token: str, url: str, tls_port: int, certified: CertifiedKey
 ) -> str:
     """Write that of most clients, whose path is given, and that of kubectl, which wants TLS."""
     authority = base64.b64encode(certified.certificate.encode()).decode()
