@@ -106,10 +106,17 @@ class _ClockOfTheRun(RunLog):
 class _OldNews(RunLog):
     """Takes the message being handled for where the run stands."""
 
-    async def newest(self, project: str, run_id: str) -> RunRecord | None:
+    async def newest(self, project: str, run_id: str, *, since: int = 0) -> RunRecord | None:
         wildcard = subjects.events_of_run(project, run_id).rpartition(".")[0]
         message = await self._bus.last_message(EVENTS, f"{wildcard}.{EventType.ADMITTED.value}")
         return record_of(message) if message is not None else None
+
+
+class _AnyView(RunLog):
+    """Takes what the stream's leader says for the newest, also where it is behind."""
+
+    async def newest(self, project: str, run_id: str, *, since: int = 0) -> RunRecord | None:
+        return await super().newest(project, run_id)
 
 
 class _NoPreconditions(Kube):
@@ -262,6 +269,9 @@ BUGS: dict[str, Sabotage] = {
     ),
     "the launcher does not read the run again before it creates": Sabotage(
         plant=_in(LAUNCHER, make_run_log=_OldNews)
+    ),
+    "the launcher takes a leader's older view for the newest": Sabotage(
+        plant=_in(LAUNCHER, make_run_log=_AnyView)
     ),
     "the aborter deletes without preconditions": Sabotage(
         plant=_in(ABORTER, make_kube=_kube(_NoPreconditions))

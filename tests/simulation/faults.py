@@ -114,6 +114,11 @@ class Faults:
                 faults.copy_delay_s = fault.amount
                 await asyncio.sleep(fault.for_s)
                 faults.copy_delay_s = BusFaults().copy_delay_s
+            case "bus_leader_behind":
+                faults.apply_delay_s = fault.amount
+                await asyncio.sleep(fault.for_s)
+                faults.apply_delay_s = BusFaults().apply_delay_s
+                await asyncio.sleep(fault.amount)
             case "bus_redelivers":
                 server.redeliver()
 

@@ -223,7 +223,7 @@ def _fault(random: Random) -> Fault:
     kind = random.choice(
         (
             *("kill", "kill_at", "kill_at", "kill_at", "stop", "freeze", "drop"),
-            *("bus_down", "bus_lossy", "bus_slow_copies", "bus_redelivers"),
+            *("bus_down", "bus_lossy", "bus_slow_copies", "bus_redelivers", "bus_leader_behind"),
             *("kube_down", "kube_refuses", "kube_hangs", "kube_loses", "kube_late"),
             *("watch_cut", "watch_expired", "watch_slow"),
             *("node_lost", "node_removed"),
@@ -247,6 +247,8 @@ def _fault(random: Random) -> Fault:
             for_s, amount = random.choice((1.0, 4.0, 8.0)), random.choice((0.1, 0.4, 0.9))
         case "bus_slow_copies" | "watch_slow":
             for_s, amount = random.choice((2.0, 6.0)), random.choice((0.5, 3.0))
+        case "bus_leader_behind":
+            for_s, amount = random.choice((4.0, 8.0)), random.choice((0.01, 0.1, 1.0))
         case "kube_down":
             for_s = random.choice((0.5, 3.0, 8.0))
         case "node_lost":

@@ -10,18 +10,20 @@ import structlog
 from msgspec import Struct
 
 from runbus.cli.stack.nats import NatsProcess
+from runbus.contracts import subjects
 from runbus.contracts.document import RunDocument
 from runbus.contracts.events import EVENT_STRUCTS, RunAccepted, RunAdmitted
 from runbus.contracts.states import EventType, Kind, RunState
 from runbus.contracts.status import RunStatus
+from runbus.contracts.streams import EVENTS
 from runbus.contracts.transitions import Publisher
 from runbus.runtime.clock import SystemClock
 from runbus.runtime.logs import Log
 from runbus.runtime.runlog import RunLog, RunRecord
-from runbus.sdk.bus import Bus
+from runbus.sdk.bus import Bus, StoredMessage
 from runbus.sdk.connecting import connect
 from runbus.sdk.provision import provision
-from support.runs import a_status, replace
+from support.runs import PROJECT, RUN_ID, a_status, replace
 from support.stack import running_nats
 
 DOCUMENT = RunDocument(project="nlp", name="train", kind=Kind.JOB, image="x:1")
@@ -57,6 +59,29 @@ class TestBus(Struct):
         """Store any other transition."""
         event = EVENT_STRUCTS[event_type](status=replace(before.status, **fields))
         return await self.run_log(publisher).publish(event_type, event, before)
+
+
+class BusBehind(Bus):
+    """Its first reads are answered by what was there, as by a leader that has not applied all."""
+
+    view: StoredMessage | None = None
+    answers_left = 3
+    old_answers = 0
+
+    async def last_message(self, stream: str, subject: str) -> StoredMessage | None:
+        if self.answers_left > 0:
+            self.answers_left -= 1
+            self.old_answers += 1
+            return self.view
+        return await super().last_message(stream, subject)
+
+
+async def a_bus_behind(on: TestBus) -> BusBehind:
+    """Return a bus that goes on to answer with the newest event of now for a while."""
+    bus = BusBehind(on.bus.native())
+    await bus.open()
+    bus.view = await on.bus.last_message(EVENTS, subjects.events_of_run(PROJECT, RUN_ID))
+    return bus
 
 
 @asynccontextmanager

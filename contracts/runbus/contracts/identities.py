@@ -179,11 +179,15 @@ def _work(publisher: Publisher) -> list[str]:
 
 
 def _follows(streams: Iterable[str]) -> list[str]:
-    """Return what following takes: an own consumer made, asked, ended; acknowledged, in flow."""
+    """Return what following takes: an own consumer made, asked, ended; acknowledged, in flow.
+
+    And how far the stream has come, which on a bus of several servers a consumer's may not have.
+    """
     return [
         subject
         for stream in streams
         for subject in (
+            f"{_API}.STREAM.INFO.{stream}",
             f"{_API}.CONSUMER.CREATE.{stream}.*",
             f"{_API}.CONSUMER.INFO.{stream}.*",
             f"{_API}.CONSUMER.DELETE.{stream}.*",
@@ -264,12 +268,14 @@ _MORE: dict[Publisher, list[str]] = {
     Publisher.SCHEDULER: [
         *_lease(scheduler_key()),
         *_stream_infos((_LIVE, EVENTS)),
+        *_messages_read((_LIVE,)),
         *_purges((_LIVE, _RUNS, EVIDENCE, EVENTS)),
     ],
     Publisher.POD_LAUNCHER: [],
     Publisher.STATE_WATCHER: [
         *_lease(watcher_keys()),
         *_stream_infos((_LIVE,)),
+        *_messages_read((_LIVE,)),
         *_purges((_LIVE,)),
         *(
             subjects.command(verb)

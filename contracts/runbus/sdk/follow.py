@@ -5,6 +5,10 @@ stay away or the connection was lost. The client library's own ordered consumer 
 consumer only after 8 to 17 seconds; with a heartbeat a second and a look at each reconnect this
 one needs less than three. Nothing is delivered twice; acknowledgements only tell the server how
 much has been taken in, so that a long stream does not come faster than it is read (ADR-0024).
+
+On a bus of several servers the consumer may lie on one whose copy of the stream is behind, by much
+where the server has just come back. Nothing is lost by that, it comes later; but "nothing more is
+there" is only believed once the copy has come as far as the stream's leader was (ADR-0033).
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from runbus.sdk.errors import BusError, BusUnreachableError
 
 HEARTBEAT_S = 1.0
 HEARTBEATS_MISSED_MAX = 2.5
+COPY_HEARTBEAT_S = 0.1  # of a consumer on another server than the leader: its heartbeats are asked
 # Delivered and not yet taken in. Flow control alone lets 32 MiB come, twice that as objects.
 IN_FLIGHT_MAX = 2_000
 ACKNOWLEDGED_AT_LEAST = IN_FLIGHT_MAX // 4
@@ -34,6 +39,10 @@ INACTIVE_THRESHOLD_S = 60
 
 _NANO = 1_000_000_000
 _FIRST_SEQUENCE = 1
+
+
+class _OtherCopyError(Exception):
+    """The consumer lies on another server than the stream's leader."""
 
 
 class Follower:
@@ -60,6 +69,9 @@ class Follower:
         self._consumer = ""
         self._heard_at = 0.0
         self._pending = 1
+        self._reached = 0  # as far as the copy that is read has come
+        self._end: int | None = None  # as far as the leader was, once that is known
+        self._heartbeat_s = HEARTBEAT_S
         self._generation = bus.generation
         self.restarts = -1
         self.problem: str | None = None
@@ -67,7 +79,8 @@ class Follower:
     @property
     def caught_up(self) -> bool:
         """Whether everything that was in the stream has been handed out."""
-        return self._pending == 0 and not self._buffer
+        is_whole = self._end is not None and self._reached >= self._end
+        return is_whole and self._pending == 0 and not self._buffer
 
     async def next_batch(self, timeout_s: float | None = None) -> list[StoredMessage]:
         """Return the messages that have arrived, at least one.
@@ -141,7 +154,11 @@ class Follower:
             self._heard_at = asyncio.get_running_loop().time()
             subscription = await self._bus.subscribe(self._inbox, self._on_message)
             try:
-                self._consumer = await self._create_consumer()
+                await self._create_consumer()
+            except _OtherCopyError:
+                self._heartbeat_s = COPY_HEARTBEAT_S
+                await self._stop(subscription)
+                continue
             except BusError as error:
                 self.problem = f"cannot follow {self._stream}: {error}"
                 await self._bus.unsubscribe(subscription)
@@ -151,7 +168,7 @@ class Follower:
             self.problem = None
             return subscription
 
-    async def _create_consumer(self) -> str:
+    async def _create_consumer(self) -> None:
         config: dict[str, Any] = {
             "deliver_subject": self._inbox,
             "deliver_policy": "by_start_sequence",
@@ -161,7 +178,7 @@ class Follower:
             "max_ack_pending": IN_FLIGHT_MAX,
             "max_deliver": 1,
             "flow_control": True,
-            "idle_heartbeat": int(HEARTBEAT_S * _NANO),
+            "idle_heartbeat": int(self._heartbeat_s * _NANO),
             "inactive_threshold": INACTIVE_THRESHOLD_S * _NANO,
             "mem_storage": True,
             "num_replicas": 1,
@@ -176,10 +193,32 @@ class Follower:
             f"CONSUMER.CREATE.{self._stream}.{name}",
             {"stream_name": self._stream, "config": config},
         )
+        self._consumer = name
         if answer.get("num_pending", 0) == 0:
             self._pending = 0
+        if self._end is None:
+            self._end = await self._ask_end((answer.get("cluster") or {}).get("leader"))
+        if self.caught_up:
             self._arrived.set()
-        return str(answer["name"])
+
+    async def _ask_end(self, server: str | None) -> int:
+        """Ask how far the stream has come, where the consumer's server may be behind; else 0.
+
+        Args:
+            server: where the consumer lies; None: there is only one.
+
+        Raises:
+            _OtherCopyError: not with the stream's leader, and heartbeats are slow.
+
+        """
+        if server is None:
+            return 0
+        info = await self._bus.api(f"STREAM.INFO.{self._stream}")
+        if server == info["cluster"].get("leader"):
+            return 0
+        if self._heartbeat_s > COPY_HEARTBEAT_S:
+            raise _OtherCopyError
+        return int(info["state"]["last_seq"])
 
     async def _until_broken(self) -> None:
         loop = asyncio.get_running_loop()
@@ -214,6 +253,7 @@ class Follower:
             return
         self._consumer_sequence = consumer_sequence
         self._next_sequence = stream_sequence + 1
+        self._reached = max(self._reached, stream_sequence)
         self._pending = pending
         stored_at = datetime.fromtimestamp(stored_ns / _NANO, tz=UTC)
         self._buffer.append(
@@ -226,6 +266,9 @@ class Follower:
 
     async def _on_status(self, msg: Msg) -> None:
         headers = msg.headers or {}
+        self._reached = max(self._reached, int(headers.get("Nats-Last-Stream") or 0))
+        if self.caught_up:
+            self._arrived.set()
         if msg.reply:  # flow control: answered when there is room again
             self._stalled_reply = msg.reply
             await self._resume_flow()

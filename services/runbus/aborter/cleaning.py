@@ -16,7 +16,7 @@ from runbus.reading.objects import Pod
 from runbus.reading.owners import attempt_of, run_of
 from runbus.reading.pods import read_pod
 from runbus.runtime.clock import Clock
-from runbus.runtime.commands import read_command
+from runbus.runtime.commands import known_of, read_command
 from runbus.runtime.errors import RetryableError
 from runbus.runtime.inbox import Delivery
 from runbus.runtime.kube_errors import KubeConflictError, KubeError
@@ -55,7 +55,8 @@ class CleanUpHandler:
     async def handle(self, delivery: Delivery) -> str:
         """Delete the objects named, as far as they have to go by the run's newest event."""
         command, project, run_id = read_command(delivery, CleanUpObjects)
-        record = await self._run_log.newest(project, run_id)
+        since = known_of(delivery, command.if_sequence, self._clock.now())
+        record = await self._run_log.newest(project, run_id, since=since)
         if record is None:
             return "dropped: unknown run"
         try:

@@ -15,7 +15,7 @@ from runbus.contracts.commands import AbortRun
 from runbus.contracts.events import RunAborting
 from runbus.contracts.states import EventType
 from runbus.runtime.clock import Clock
-from runbus.runtime.commands import read_command, unknown_run
+from runbus.runtime.commands import known_of, read_command, unknown_run
 from runbus.runtime.errors import RetryableError
 from runbus.runtime.inbox import Delivery
 from runbus.runtime.logs import Log
@@ -48,7 +48,9 @@ class AbortHandler:
 
         """
         command, project, run_id = read_command(delivery, AbortRun)
-        record = await self._run_log.newest(project, run_id)
+        judged_by = None if command.by_user else command.if_sequence
+        since = known_of(delivery, judged_by, self._clock.now())
+        record = await self._run_log.newest(project, run_id, since=since)
         for _ in range(STALE_TRIES_MAX):
             if record is None:
                 raise unknown_run(delivery, self._clock.now())

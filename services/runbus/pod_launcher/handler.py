@@ -73,7 +73,10 @@ class Handler:
         event = _read(delivery)
         objects = self._render(event)
         give_up_at = self._clock.monotonic() + CREATE_DEADLINE_S
-        record = await self._run_log.newest(event.status.project, event.status.run_id)
+        # No older view than the event itself: it would tell of a run that is not admitted.
+        record = await self._run_log.newest(
+            event.status.project, event.status.run_id, since=delivery.sequence
+        )
         if record is None:
             return "dropped: unknown run"
         decision = decide(event.status, record.status, self._namespaces)

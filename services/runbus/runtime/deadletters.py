@@ -151,7 +151,7 @@ class DeadLetters:
             await self._end_run(event, found, reason)
 
     async def _end_run(self, event: EventSubject, found: _Letter, reason: str) -> None:
-        record = await self._newest(event)
+        record = await self._newest(event, found.sequence)
         for _ in range(STALE_TRIES_MAX):
             if record is None or not await self._waits_for(record, event, found):
                 return
@@ -166,9 +166,9 @@ class DeadLetters:
             else:
                 return
 
-    async def _newest(self, event: EventSubject) -> RunRecord | None:
+    async def _newest(self, event: EventSubject, since: int) -> RunRecord | None:
         """Return where a run stands, to be followed by one more event; None if nobody can say."""
-        newest = await self._last(subjects.events_of_run(event.project, event.run_id))
+        newest = await self._run_log.newest_message(event.project, event.run_id, since=since)
         if newest is None:
             return None
         try:

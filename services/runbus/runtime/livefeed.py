@@ -21,6 +21,9 @@ from runbus.sdk.follow import Follower, follow
 # A start may bring a hundred thousand runs at once: leases and heartbeats need their turn.
 TAKEN_AT_A_TIME = 100
 LIVE_STREAM = f"KV_{LIVE_BUCKET}"
+# The server says how far it has taken events from the stream, which on several servers is ahead of
+# what it has stored in the bucket: by milliseconds' worth of events.
+IN_FLIGHT_MAX = 2_000
 
 OnRecord = Callable[[RunRecord], None]
 OnUnreadable = Callable[[str, str], None]  # project and run id
@@ -97,9 +100,7 @@ class LiveFeed:
 
     async def _load(self, on_record: OnRecord) -> int:
         """Read the bucket; return the sequence of the first event that it may not hold."""
-        info = await self._bus.api(f"STREAM.INFO.{LIVE_STREAM}")
-        # Read before the bucket: every event up to here is in it.
-        sourced = int((info.get("sources") or [{}])[0].get("seq") or 0)
+        sourced = await self._sourced()  # asked before the bucket is read
         loaded = 0
         async with follow(self._bus, LIVE_STREAM, self._bucket_filters()) as follower:
             while not follower.caught_up:
@@ -115,6 +116,15 @@ class LiveFeed:
                         await asyncio.sleep(0)
         self._log.info("live runs loaded", runs=loaded, next_sequence=sourced + 1)
         return sourced + 1
+
+    async def _sourced(self) -> int:
+        """Return an event up to which all are in the bucket, as its leader has it (ADR-0033)."""
+        info = await self._bus.api(f"STREAM.INFO.{LIVE_STREAM}")
+        taken = int((info.get("sources") or [{}])[0].get("seq") or 0)
+        newest = await self._bus.last_message(LIVE_STREAM, f"$KV.{LIVE_BUCKET}.>")
+        stored = source_sequence(newest) if newest is not None else 0
+        # Where the newest one is much older, those after it were of runs that are over by now.
+        return max(stored, taken - IN_FLIGHT_MAX)
 
     def _is_news(self, message: StoredMessage) -> bool:
         shard = message.subject.split(".")[5:6]

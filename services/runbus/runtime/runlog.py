@@ -2,7 +2,9 @@
 
 The one place that publishes events. It checks the transition table, gives an event its id, and
 resolves what a publish leaves open: a timeout or a wrong last sequence is settled by reading the
-stream's leader, never a bucket or a direct get, which may lag (ADR-0004).
+stream's leader, never a bucket or a direct get, which may lag (ADR-0004). On a bus of several
+servers the leader itself may for some milliseconds lag behind what another server has delivered:
+whoever knows of an event asks for no older view than that (ADR-0033).
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ PUBLISH_TIMEOUT_S = 3.0
 # An election of a stream's leader takes 5 to 7 seconds: try for longer than that.
 PUBLISH_BUDGET_S = 10.0
 PUBLISH_RETRY_S = 0.2
+# So long it is waited for a leader that is behind what is known already.
+BEHIND_BUDGET_S = 3.0
+BEHIND_AGAIN_S = 0.02
 
 
 class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
@@ -77,21 +82,47 @@ class RunLog:
         self._tracing = tracing or Tracing()
         self._metrics.refused.labels("publish")  # a count that begins at one is no increase
 
-    async def newest(self, project: str, run_id: str) -> RunRecord | None:
+    async def newest(self, project: str, run_id: str, *, since: int = 0) -> RunRecord | None:
         """Return where a run stands, from the leader; None for a run nobody knows.
 
+        Args:
+            project: the run's.
+            run_id: the run's.
+            since: the sequence of an event of the run that is known of; 0: of none. An older view
+                is no answer: what is decided on it would be decided for good.
+
         Raises:
-            RetryableError: the bus did not answer.
+            RetryableError: the bus did not answer, or its leader stays behind.
             PoisonError: the newest event cannot be read.
 
         """
-        wildcard = subjects.events_of_run(project, run_id)
-        try:
-            message = await self._bus.last_message(EVENTS, wildcard)
-        except BusError as error:
-            text = f"cannot read the newest event of {run_id}: {error}"
-            raise RetryableError(text) from error
+        message = await self.newest_message(project, run_id, since=since)
         return record_of(message) if message is not None else None
+
+    async def newest_message(
+        self, project: str, run_id: str, *, since: int = 0
+    ) -> StoredMessage | None:
+        """Return a run's newest event as it is stored; see `newest`.
+
+        Raises:
+            RetryableError: the bus did not answer, or its leader stays behind.
+
+        """
+        wildcard = subjects.events_of_run(project, run_id)
+        give_up_at = self._clock.monotonic() + BEHIND_BUDGET_S
+        while True:
+            try:
+                message = await self._bus.last_message(EVENTS, wildcard)
+            except BusError as error:
+                text = f"cannot read the newest event of {run_id}: {error}"
+                raise RetryableError(text) from error
+            found = message.sequence if message is not None else 0
+            if found >= since:
+                return message
+            if self._clock.monotonic() >= give_up_at:
+                text = f"the leader of {EVENTS} has event {found} of {run_id}, and {since} exists"
+                raise RetryableError(text)
+            await asyncio.sleep(BEHIND_AGAIN_S)
 
     async def event(
         self, project: str, run_id: str, shard: str, event_type: EventType
@@ -223,11 +254,17 @@ class RunLog:
                     subject, body, headers, timeout_s=PUBLISH_TIMEOUT_S
                 )
             except WrongSequenceError:
-                newest = await self.newest(status.project, status.run_id)
+                newest = await self.newest(status.project, status.run_id, since=expected)
                 if newest is not None and newest.event_id == own_id:
                     # As it was stored: another replica may have said the same in other words.
                     return replace(newest, found_stored=True)
-                raise StaleError(newest) from None
+                if newest is not None and newest.sequence > expected:
+                    raise StaleError(newest) from None
+                # Refused by a view that was older, or for another's event that is being stored.
+                if self._clock.monotonic() >= give_up_at:
+                    text = f"{event_type.value} of {status.run_id} is refused, and nothing follows"
+                    raise RetryableError(f"{text} event {expected}") from None
+                await asyncio.sleep(BEHIND_AGAIN_S)
             except (BusTimeoutError, BusUnreachableError) as error:
                 # Stored or not: the same id with the same expectation may be sent again, and
                 # answers "wrong last sequence" if it was.

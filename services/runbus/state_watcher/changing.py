@@ -38,12 +38,13 @@ class ChangeHandler:
         record = await self._run_log.newest(project, run_id)
         if record is None:
             raise unknown_run(delivery, self._clock.now())
-        # Extending is not idempotent: what may have been done before is looked up.
-        if delivery.deliveries > 1 and await self._run_log.is_carried_out(
-            record.status, delivery.sequence
-        ):
-            return "carried out before"
-        for _ in range(STALE_TRIES_MAX):
+        for number in range(STALE_TRIES_MAX):
+            # Extending is not idempotent: what may have been done before is looked up.
+            is_first = number == 0 and delivery.deliveries == 1
+            if not is_first and await self._run_log.is_carried_out(
+                record.status, delivery.sequence
+            ):
+                return "carried out before"
             changed = change_deadline(record.status, command, self._clock.now())
             if isinstance(changed, DeadlineRefusal):
                 raise PoisonError(changed.why)

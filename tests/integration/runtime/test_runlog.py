@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 
 import pytest
 
 from runbus.contracts import codec, subjects
-from runbus.contracts.events import RunQueued
+from runbus.contracts.events import RunAdmitted, RunQueued
 from runbus.contracts.states import EventType, RunState
 from runbus.contracts.streams import LIVE_BUCKET, RUNS_BUCKET
 from runbus.contracts.transitions import IllegalTransitionError, Publisher
-from runbus.runtime.errors import PoisonError
-from runbus.runtime.runlog import StaleError, record_of, source_sequence
-from runbus.sdk.bus import StoredMessage
-from runbus.sdk.errors import BusTimeoutError
-from support.buses import TestBus
+from runbus.runtime.clock import SystemClock
+from runbus.runtime.errors import PoisonError, RetryableError
+from runbus.runtime.runlog import (
+    BEHIND_BUDGET_S,
+    RunLog,
+    StaleError,
+    record_of,
+    source_sequence,
+)
+from runbus.sdk.bus import Bus, StoredMessage
+from runbus.sdk.errors import BusTimeoutError, WrongSequenceError
+from support.buses import DOCUMENT, TestBus, a_bus_behind
+from support.clocks import ManualClock
 from support.runs import PROJECT, RUN_ID, a_status, at, replace
 
 SHARD = a_status().shard
@@ -65,6 +74,72 @@ async def test_a_publisher_that_judged_an_older_event_is_told_where_the_run_stan
 
     assert caught.value.newest is not None
     assert caught.value.newest.sequence == admitted.sequence
+
+
+async def test_no_older_view_is_taken_than_the_event_that_is_known_of(on: TestBus) -> None:
+    accepted = await on.accept()
+    bus = await a_bus_behind(on)
+    admitted = await on.admit(accepted)
+
+    newest = await RunLog(bus, Publisher.ABORTER, SystemClock()).newest(
+        PROJECT, RUN_ID, since=admitted.sequence
+    )
+
+    assert newest is not None
+    assert newest.sequence == admitted.sequence
+    assert bus.old_answers == 3
+
+
+async def test_a_leader_that_stays_behind_is_asked_again_later(on: TestBus) -> None:
+    accepted = await on.accept()
+    clock = ManualClock()
+    bus = await a_bus_behind(on)
+    run_log = RunLog(bus, Publisher.ABORTER, clock)
+
+    async def ask() -> None:
+        with pytest.raises(RetryableError, match=f"has event {accepted.sequence} of {RUN_ID}"):
+            await run_log.newest(PROJECT, RUN_ID, since=accepted.sequence + 1)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(ask())
+        while bus.old_answers < 2:
+            await asyncio.sleep(0.01)
+        clock.advance(BEHIND_BUDGET_S)
+
+
+async def test_a_refusal_by_an_older_view_is_no_news_of_the_run(on: TestBus) -> None:
+    """The leader refuses what was judged by an event that it has not applied yet."""
+    accepted = await on.accept()
+    bus = RefusingBus(on.bus.native())
+    await bus.open()
+    status = replace(accepted.status, state=RunState.ADMITTED, attempt=1)
+
+    stored = await RunLog(bus, Publisher.SCHEDULER, SystemClock()).publish(
+        EventType.ADMITTED, RunAdmitted(status=status, document=DOCUMENT), accepted
+    )
+
+    assert bus.refusals_left == 0
+    assert stored.sequence == accepted.sequence + 1
+    assert not stored.found_stored
+
+
+class RefusingBus(Bus):
+    """Its first publishes are refused for a wrong last sequence, although it is right."""
+
+    refusals_left = 2
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = 5.0,
+    ) -> int:
+        if self.refusals_left > 0:
+            self.refusals_left -= 1
+            raise WrongSequenceError("wrong last sequence")
+        return await super().publish(subject, body, headers, timeout_s=timeout_s)
 
 
 async def test_an_illegal_transition_is_never_sent(on: TestBus) -> None:

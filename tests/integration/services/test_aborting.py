@@ -15,7 +15,8 @@ from runbus.contracts.transitions import Publisher
 from runbus.runtime.clock import SystemClock
 from runbus.runtime.inbox import Delivery
 from runbus.runtime.runlog import RunLog, RunRecord
-from support.buses import TestBus
+from support.buses import TestBus, a_bus_behind
+from support.clocks import ManualClock
 from support.runs import PROJECT, RUN_ID, at
 
 NOW = at(1)
@@ -26,8 +27,8 @@ class Overtaken(RunLog):
 
     overtaken_by: AbortRun | None = None
 
-    async def newest(self, project: str, run_id: str) -> RunRecord | None:
-        record = await super().newest(project, run_id)
+    async def newest(self, project: str, run_id: str, *, since: int = 0) -> RunRecord | None:
+        record = await super().newest(project, run_id, since=since)
         command, self.overtaken_by = self.overtaken_by, None
         if command is not None:
             await handle(self, command)
@@ -35,7 +36,7 @@ class Overtaken(RunLog):
 
 
 async def handle(run_log: RunLog, command: AbortRun) -> str:
-    handler = AbortHandler(run_log, SystemClock(), structlog.get_logger(), lambda record: None)
+    handler = AbortHandler(run_log, ManualClock(NOW), structlog.get_logger(), lambda record: None)
     return await handler.handle(delivery(command, NOW))
 
 
@@ -73,3 +74,21 @@ async def test_a_users_abort_is_not_taken_for_a_thresholds_that_was_stored_first
     assert newest.status.abort is not None
     assert (newest.status.abort.by, newest.status.abort.by_user) == ("ann", True)
     assert newest.status.abort.state is RunState.ADMITTED
+
+
+async def test_a_thresholds_abort_waits_for_the_event_that_it_was_judged_by(on: TestBus) -> None:
+    accepted = await on.accept()
+    bus = await a_bus_behind(on)
+    admitted = await on.admit(accepted)
+    command = AbortRun(
+        by="threshold",
+        by_user=False,
+        reason="ThresholdExceeded",
+        attempt=admitted.status.attempt,
+        if_sequence=admitted.sequence,
+    )
+
+    outcome = await handle(RunLog(bus, Publisher.ABORTER, SystemClock()), command)
+
+    assert outcome == "aborting"
+    assert bus.old_answers > 0

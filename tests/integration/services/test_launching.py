@@ -20,7 +20,7 @@ from runbus.runtime.clock import SystemClock
 from runbus.runtime.errors import RetryableError
 from runbus.runtime.inbox import Delivery
 from runbus.runtime.runlog import RunLog, RunRecord
-from support.buses import DOCUMENT, TestBus
+from support.buses import DOCUMENT, TestBus, a_bus_behind
 from support.clocks import ManualClock
 from support.kube_servers import (
     Answer,
@@ -59,8 +59,8 @@ class StandstillRunLog(RunLog):
         self._by_hand = clock
         self.still_s = still_s
 
-    async def newest(self, project: str, run_id: str) -> RunRecord | None:
-        found = await super().newest(project, run_id)
+    async def newest(self, project: str, run_id: str, *, since: int = 0) -> RunRecord | None:
+        found = await super().newest(project, run_id, since=since)
         self._by_hand.advance(self.still_s)
         return found
 
@@ -126,6 +126,20 @@ async def test_a_launcher_that_stood_still_creates_nothing_until_it_has_read_the
 
         run_log.still_s = 0.0
         assert await handler.handle(a_delivery(admitted)) == "launched"
+
+
+async def test_an_event_that_the_streams_leader_has_not_applied_yet_is_launched_all_the_same(
+    on: TestBus, tmp_path: Path
+) -> None:
+    accepted = await on.accept()
+    bus = await a_bus_behind(on)
+    admitted = await on.admit(accepted)
+    run_log = RunLog(bus, Publisher.POD_LAUNCHER, SystemClock())
+    async with running_kube_server(creates) as server, connected(tmp_path, server.url) as kube:
+        handler = Handler(run_log, kube, SystemClock(), on.log)
+        assert await handler.handle(a_delivery(admitted)) == "launched"
+
+    assert bus.old_answers > 0
 
 
 async def test_a_run_in_a_namespace_that_nobody_watches_ends_and_says_so(

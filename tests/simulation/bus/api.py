@@ -90,7 +90,7 @@ class Api:
         sources = [each for each in self._server.sources if each.target is stream]
         if sources:
             info["sources"] = [
-                {"name": each.source.name, "lag": each.lag, "seq": each.sequence, "active": 1}
+                {"name": each.source.name, "lag": each.lag, "seq": each.taken, "active": 1}
                 for each in sources
             ]
         return info
@@ -118,12 +118,14 @@ class Api:
         return {"success": True}
 
     def _get_message(self, stream: Stream, body: dict[str, Any]) -> dict[str, Any]:
+        now_s = self._server.now_s()
         if "last_by_subj" in body:
-            found = stream.last_of(body["last_by_subj"])
+            found = stream.last_applied(body["last_by_subj"], now_s)
         elif "next_by_subj" in body:
             wanted = matcher(body["next_by_subj"])
             later = stream.after(int(body.get("seq") or 1))
-            found = next((each for each in later if wanted(each.subject)), None)
+            seen = (each for each in later if each.applied_at <= now_s)
+            found = next((each for each in seen if wanted(each.subject)), None)
         else:
             found = stream.messages.get(int(body.get("seq") or 0))
         if found is None:

@@ -38,6 +38,7 @@ class BusFaults(Struct):
     deliver_twice: float = 0.0  # a delivery comes again at once
     latency_s: float = 0.002  # one way, at most
     copy_delay_s: float = 0.003  # until a sourced bucket follows, at most
+    apply_delay_s: float = 0.0  # until a stream's leader has what its followers deliver, at most
 
 
 class Link:
@@ -297,18 +298,22 @@ class SimServer:
         if subject.startswith("$JS.API."):
             answer = self._api.answer(subject.removeprefix("$JS.API."), data)
         else:
-            stored = self._store(subject, data, headers)
+            is_stored = self._store(subject, data, headers, reply)
             heard = self.send(subject, data, headers, reply)
-            if stored is None:
-                if reply and not heard:
-                    self.send(reply, b"", {"Status": "503"})
-                return
-            answer = stored
+            if not is_stored and reply and not heard:
+                self.send(reply, b"", {"Status": "503"})
+            return
+        self._answer(reply, answer)
+
+    def _answer(self, reply: str, answer: bytes) -> None:
         if reply and not self.happens(self.faults.lose_answer):
             self.send(reply, answer, NO_HEADERS)
 
-    def _store(self, subject: str, data: bytes, headers: Headers) -> bytes | None:
-        """Store a message in the stream that takes it; return the acknowledgement."""
+    def _store(self, subject: str, data: bytes, headers: Headers, reply: str) -> bool:
+        """Store a message in the stream that takes it, and answer; False: no stream takes it.
+
+        It is delivered at once, and acknowledged when the stream's leader has applied it.
+        """
         for stream in self.streams.values():
             if stream.takes(subject):
                 try:
@@ -316,10 +321,17 @@ class SimServer:
                         subject, data, headers, self.now_s(), self.wall_ns()
                     )
                 except RefusedError as error:
-                    return self._api.encode({"error": error.body, "stream": stream.name, "seq": 0})
-                told: dict[str, Any] = {"stream": stream.name, "seq": sequence}
-                return self._api.encode(told | ({"duplicate": True} if duplicate else {}))
-        return None
+                    told: dict[str, Any] = {"error": error.body, "stream": stream.name, "seq": 0}
+                    self._answer(reply, self._api.encode(told))
+                    return True
+                told = {"stream": stream.name, "seq": sequence}
+                answer = self._api.encode(told | ({"duplicate": True} if duplicate else {}))
+                if stream.applied_at <= self.now_s():
+                    self._answer(reply, answer)
+                else:
+                    self.loop.in_world(stream.applied_at, self._answer, reply, answer)
+                return True
+        return False
 
     def send(
         self, to: str, data: bytes, headers: Headers, reply: str = "", subject: str = ""
@@ -352,6 +364,7 @@ class SimServer:
         """Make a stream, with what it copies from others."""
         stream = Stream(config, f"{self.loop.wall():%Y-%m-%dT%H:%M:%S.%fZ}", guards=self.guards)
         self.streams[stream.name] = stream
+        stream.apply_delay_s = lambda: self.random.random() * self.faults.apply_delay_s
         stream.listeners.append(lambda stored: self._on_append(stream, stored))
         for each in config.get("sources") or ():
             (transform,) = each["subject_transforms"]

@@ -31,7 +31,7 @@ class RefusedError(Exception):
 
 
 class Stored(Struct, frozen=True, eq=False):
-    """One message. `expires_at` is seconds, 0 for never."""
+    """One message. `expires_at` is seconds, 0 for never; from `applied_at` on its leader has it."""
 
     sequence: int
     subject: str
@@ -39,6 +39,7 @@ class Stored(Struct, frozen=True, eq=False):
     headers: Mapping[str, str]
     time_ns: int
     expires_at: float = 0.0
+    applied_at: float = 0.0
 
 
 class Stream:
@@ -51,6 +52,8 @@ class Stream:
         self.guards = guards
         self.messages: dict[int, Stored] = {}
         self.last_sequence = 0
+        self.applied_at = 0.0  # when the leader has applied everything
+        self.apply_delay_s: Callable[[], float] = lambda: 0.0
         self.listeners: list[Callable[[Stored], None]] = []
         self.removal_listeners: list[Callable[[int], None]] = []
         self._by_subject: dict[str, list[int]] = {}
@@ -120,7 +123,10 @@ class Stream:
         """Store a message without any check."""
         self.last_sequence += 1
         expires_at = now_s + _seconds(headers[TTL]) if headers.get(TTL) else 0.0
-        stored = Stored(self.last_sequence, subject, data, headers, wall_ns, expires_at)
+        self.applied_at = max(self.applied_at, now_s + self.apply_delay_s())
+        stored = Stored(
+            self.last_sequence, subject, data, headers, wall_ns, expires_at, self.applied_at
+        )
         self.messages[stored.sequence] = stored
         for pattern in self._last_of_filter:
             if matcher(pattern)(subject):
@@ -190,6 +196,16 @@ class Stream:
             last = self._last_of_filter[pattern] = next(matching, 0)
         return self.messages.get(last)
 
+    def last_applied(self, pattern: str, now_s: float) -> Stored | None:
+        """Return the newest message that matches, of those that the leader has applied."""
+        found = self.last_of(pattern)
+        if found is None or found.applied_at <= now_s:
+            return found
+        wanted = matcher(pattern)
+        older = (self.messages[each] for each in reversed(self.messages))
+        seen = (each for each in older if each.applied_at <= now_s)
+        return next((each for each in seen if wanted(each.subject)), None)
+
     def after(self, sequence: int) -> Iterator[Stored]:
         """Yield what is stored from a sequence on."""
         for each in range(sequence, self.last_sequence + 1):
@@ -210,8 +226,9 @@ class Stream:
 class Source:
     """Copies what one stream stores into another, by a subject transform; the copies come late.
 
-    `sequence` is that of the last message copied, as STREAM.INFO shows it. `true_sequences` False
-    writes the copy's own sequence into the header: a planted bug.
+    `sequence` is that of the last message copied. STREAM.INFO shows what is `taken`, which may not
+    be stored yet. `true_sequences` False writes the copy's own sequence into the header: a planted
+    bug.
     """
 
     def __init__(
@@ -227,6 +244,11 @@ class Source:
     def lag(self) -> int:
         """How many messages have not been copied."""
         return self.source.last_sequence - self.sequence
+
+    @property
+    def taken(self) -> int:
+        """The last message that is copied, or is just about to be."""
+        return self.source.last_sequence
 
     def copy_next(self, now_s: float, wall_ns: int) -> bool:
         """Copy one message; False where nothing is left to copy."""
