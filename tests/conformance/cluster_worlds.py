@@ -99,7 +99,9 @@ class RealCluster(ClusterWorld):
         assert code == 200, answer
 
     async def bind(self, name: str) -> None:
-        await ask(self.kube, "POST", f"{self.pods}/{name}/binding", a_binding(name))
+        # Controllers delete the pods of a node that has not been there for 40 s: no other's.
+        binding = a_binding(name, f"not-there-{self.namespace}")
+        await ask(self.kube, "POST", f"{self.pods}/{name}/binding", binding)
 
     async def forget_history(self) -> None:
         await asyncio.to_thread(self._plane.compact)
@@ -131,9 +133,9 @@ class SimulatedCluster(ClusterWorld):
         self._cluster.forget_history()
 
 
-def a_binding(name: str) -> JsonObject:
+def a_binding(name: str, node: str = "node-1") -> JsonObject:
     """Return what a scheduler says of a pod."""
-    target = {"kind": "Node", "name": "node-1"}
+    target = {"kind": "Node", "name": node}
     return {
         "apiVersion": "v1",
         "kind": "Binding",

@@ -172,13 +172,17 @@ def test_options_are_held_against_the_object_and_each_other(both: BothServers) -
 
 
 async def bound(player: Player, name: str, **spec: Any) -> None:
-    """Create a pod on a node that is not there: nobody ends it."""
+    """Create a pod on a node that is not there: nobody ends it.
+
+    Controllers delete the pods of such a node once it has been away for 40 s, so that no other case
+    may have named it.
+    """
     await player.send("POST", "pods", a_pod(name, **spec))
     binding = {
         "apiVersion": "v1",
         "kind": "Binding",
         "metadata": {"name": name},
-        "target": {"kind": "Node", "name": "nowhere"},
+        "target": {"kind": "Node", "name": f"not-there-{player.namespace}"},
     }
     await player.send("POST", f"pods/{name}/binding", binding)
 

@@ -113,13 +113,14 @@ def test_pods_come_and_go_with_their_fields(both: BothServers) -> None:
     async def case(player: Player) -> None:
         at = await now(player, "pods")
         await player.send("POST", "pods", a_pod())
-        binding = {**BINDING, "target": {"kind": "Node", "name": "nowhere"}}
+        node = f"not-there-{player.namespace}"  # see `bound` of the deletions
+        binding = {**BINDING, "target": {"kind": "Node", "name": node}}
         await player.send("POST", "pods/a/binding", binding)
         for phase in ("Running", "Succeeded"):
             status = {"status": {"phase": phase}}
             await player.send("PATCH", "pods/a/status", status, MERGE)
         await player.send("DELETE", "pods/a")
-        for selector in ("status.phase=Running", "spec.nodeName=nowhere", "spec.nodeName="):
+        for selector in ("status.phase=Running", f"spec.nodeName={node}", "spec.nodeName="):
             await player.watch("pods", gone, resourceVersion=at, fieldSelector=selector)
 
     both.same(case)

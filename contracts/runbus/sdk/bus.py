@@ -302,8 +302,7 @@ class Bus:
         with contextlib.suppress(nats.errors.Error):
             await subscription.unsubscribe()
 
-    @staticmethod
-    async def drain(subscription: Subscription, timeout_s: float = 1.0) -> None:
+    async def drain(self, subscription: Subscription, timeout_s: float = 1.0) -> None:
         """End a subscription; what the server has sent by now is still delivered."""
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             async with asyncio.timeout(timeout_s):

@@ -23,6 +23,7 @@ from runbus.sdk.follow import ack_numbers
 EXPIRES_S = 5.0
 LOST_AFTER_S = EXPIRES_S + 2.0
 UNREACHABLE_WAIT_S = 0.5
+DRAIN_S = 5.0
 ACK_BACK = b"-NAK"
 
 _NANO = 1_000_000_000
@@ -52,7 +53,6 @@ class Puller:
         self._wake = asyncio.Event()
         self._inbox = bus.new_inbox()
         self._count = 0
-        self._is_stopped = False
         self._not_before = 0.0  # refused, or nobody there: not asked again at once
         self._generation = bus.generation
         self._problem: str | None = "has not been answered yet"
@@ -70,7 +70,8 @@ class Puller:
         """Pull until told to stop, then wait for the handlers in hand.
 
         What has arrived and is in no handler's hands goes back at once: another replica should not
-        have to wait for it to be missed.
+        have to wait for it to be missed. Only what the server was just sending while it learned
+        that nobody listens is missed by it, after the consumer's ack_wait.
 
         Args:
             handle: must not raise; it acknowledges, too.
@@ -81,10 +82,10 @@ class Puller:
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._until_stopped(tasks, handle, stopping)
-                self._is_stopped = True
+                # First nobody listens any more: what is given back would come again to ourselves.
+                await self._bus.drain(subscription, DRAIN_S)
                 while self._arrived:
                     await self._give_back(self._arrived.popleft())
-                await self._bus.drain(subscription)
         finally:
             await self._bus.unsubscribe(subscription)
 
@@ -161,9 +162,6 @@ class Puller:
             self._on_status(msg, status)
             return
         self._problem = None
-        if self._is_stopped:
-            await self._give_back(msg)
-            return
         self._in_hand += 1
         self.waiting = _pending(msg.reply)
         if self._requests:

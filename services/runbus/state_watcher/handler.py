@@ -150,10 +150,11 @@ class Handler:
             if shard_of(_run_id_of(key)) in shards:
                 self._queue.add(key)
 
-    def on_reachable(self, scope: str, reachable: bool) -> None:
-        """Learn whether the API server answers; look again at every run once it does."""
-        if self._scopes.set_reachable(scope, reachable, self._clock.now()):
-            for key in self._runs:
+    def on_reachable(self, scope: str, reachable: bool, shards: Collection[str]) -> None:
+        """Learn whether a watch of shards is answered; look again at their runs once it is."""
+        again = self._scopes.set_reachable(scope, reachable, self._clock.now(), shards)
+        for key in self._runs if again else ():
+            if shard_of(_run_id_of(key)) in again:
                 self._queue.add(key)
 
     def drop(self, shards: Collection[str]) -> None:
@@ -227,9 +228,9 @@ class Handler:
         return tracked.known(
             record,
             synced=scopes.is_synced(namespace, record.status.shard),
-            reachable=scopes.is_reachable(namespace),
+            reachable=scopes.is_reachable(namespace, record.status.shard),
             watched=scopes.is_watched(namespace),
-            reconnected_at=scopes.reconnected_at(namespace),
+            reconnected_at=scopes.reconnected_at(namespace, record.status.shard),
         )
 
     def _with_node(self, key: str, known: Known, tracked: Tracked) -> Known:
@@ -350,7 +351,9 @@ class Handler:
             tracked.foreign_uid = pod.metadata.uid
         elif attempt_of(pod) == status.attempt:
             is_live = self._scopes.is_synced(status.namespace, status.shard)
-            tracked.take_answer(pod, asked_at, self._scopes.listing(look.namespace), live=is_live)
+            # A list that is under way may be of a moment after this one: it has to show the pod.
+            listing = self._scopes.complete(look.namespace, status.shard)
+            tracked.take_answer(pod, asked_at, listing, live=is_live)
 
     @staticmethod
     def _take_absence(look: Look, tracked: Tracked, asked_at: datetime) -> None:

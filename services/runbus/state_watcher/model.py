@@ -28,7 +28,7 @@ class PodSeen(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, a
 
     `appeared_at` is when the watcher first saw it, `entered_at` when it first saw it in the state
     it shows, `live` whether it saw the change itself (False: found by a list, or after a gap in the
-    watch), `listing` which list had been begun last. `deletion_at` is when the grace of its
+    watch), `listing` the newest list that cannot miss it. `deletion_at` is when the grace of its
     deletion ends, `forced_at` when it was first seen deleted with grace 0, which does not move that
     end. `spot`: whether its node is a spot node; None: not known, or the run's status knows it.
     `missing`: a list did not show it, which may be older than the pod, so that it is no proof.
@@ -178,7 +178,7 @@ def observe(
         status: the run's status, which remembers a sticky image state over restarts.
         seen_at: when the object arrived here.
         live: whether it arrived on a watch that was up to date.
-        listing: the number of the list that was begun last.
+        listing: the number of the newest list that cannot miss it.
 
     """
     reading = read_pod(pod, _sticky(before, pod, status))

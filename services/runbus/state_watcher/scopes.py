@@ -1,9 +1,9 @@
-"""What is watched: each namespace, or all of them, and how far the lists of each have come.
+"""What is watched: each namespace, or all of them, how far lists have come, and who answers.
 
 A pod that was last seen before the newest complete list of its shard had begun is one that this
 list did not show. Counting lists is all that takes: nothing is held of what a list has shown.
-Shards that were gained later are listed later, so that each has its own newest complete list. It
-must not know runs or pods.
+Shards that were gained later are listed and watched for themselves at first, so that each has its
+own newest complete list, and is unreachable or not by its own watch. It must not know runs or pods.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Scopes:
         self._all = frozenset(scopes)
         self._begun = dict.fromkeys(scopes, 0)
         self._complete: dict[str, dict[str, int]] = {scope: {} for scope in scopes}
-        self._unreachable: set[str] = set()
-        self._reconnected_at: dict[str, datetime] = {}
+        self._unreachable: dict[str, set[str]] = {scope: set() for scope in scopes}
+        self._reconnected_at: dict[str, dict[str, datetime]] = {scope: {} for scope in scopes}
 
     def begin_list(self, scope: str) -> int:
         """Note that a list of a scope has begun; return its number."""
@@ -34,25 +34,29 @@ class Scopes:
         self._complete[scope].update(dict.fromkeys(shards, number))
 
     def forget(self, shards: Collection[str]) -> None:
-        """Forget how far the lists of some shards have come."""
+        """Forget how far the lists of some shards have come, and who did not answer about them."""
         for complete in self._complete.values():
             for shard in shards:
                 complete.pop(shard, None)
+        for unreachable in self._unreachable.values():
+            unreachable.difference_update(shards)
 
-    def set_reachable(self, scope: str, reachable: bool, now: datetime) -> bool:
-        """Note whether the API server answers; return whether it does so again."""
+    def set_reachable(
+        self, scope: str, reachable: bool, now: datetime, shards: Collection[str]
+    ) -> frozenset[str]:
+        """Note whether the watch of some shards is answered; return those that are so again."""
+        unreachable = self._unreachable[scope]
         if not reachable:
-            self._unreachable.add(scope)
-            return False
-        was_unreachable = scope in self._unreachable
-        self._unreachable.discard(scope)
-        if was_unreachable:
-            self._reconnected_at[scope] = now
-        return was_unreachable
+            unreachable.update(shards)
+            return frozenset()
+        again = frozenset(unreachable.intersection(shards))
+        unreachable -= again
+        self._reconnected_at[scope].update(dict.fromkeys(again, now))
+        return again
 
-    def reconnected_at(self, namespace: str) -> datetime | None:
+    def reconnected_at(self, namespace: str, shard: str) -> datetime | None:
         """Return when the API server last answered again; None if it always did."""
-        return self._reconnected_at.get(self._of(namespace))
+        return self._reconnected_at.get(self._of(namespace), {}).get(shard)
 
     def listing(self, namespace: str) -> int:
         """Return the number of the list that was begun last: what is seen now belongs to it."""
@@ -71,9 +75,9 @@ class Scopes:
         complete = self._complete.get(self._of(namespace))
         return complete is None or shard in complete
 
-    def is_reachable(self, namespace: str) -> bool:
-        """Whether the API server answers."""
-        return self._of(namespace) not in self._unreachable
+    def is_reachable(self, namespace: str, shard: str) -> bool:
+        """Whether the API server answers the watch of a shard."""
+        return shard not in self._unreachable.get(self._of(namespace), ())
 
     def _of(self, namespace: str) -> str:
         return namespace if namespace in self._all else EVERYWHERE

@@ -143,7 +143,7 @@ class Source:
 
     def on_reachable(self, scope: str, reachable: bool) -> None:
         """Pass on whether the API server answers."""
-        self._handler.on_reachable(scope, reachable)
+        self._handler.on_reachable(scope, reachable, self.shards)
         if reachable:
             self._on_steady()
 

@@ -68,6 +68,8 @@ class Tracked(Struct, kw_only=True):
     def take_pod(self, pod: Pod, seen_at: datetime, live: bool, listing: int = 0) -> bool:
         """Take a pod as it is now; False if it is older than what is known."""
         before = self.pods.get(pod.metadata.uid)
+        if before is not None:
+            listing = max(listing, before.listing)
         if before is not None and (before.gone or _is_older(pod, before)):
             if not before.gone:  # a list may be older than the watch: it has shown the pod
                 self.pods[pod.metadata.uid] = replace(before, listing=listing)

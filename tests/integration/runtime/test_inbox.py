@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from runbus.contracts import codec, subjects
 from runbus.contracts.replies import DeadLetter
@@ -22,7 +24,7 @@ from runbus.contracts.transitions import Publisher
 from runbus.runtime.clock import Clock, SystemClock
 from runbus.runtime.deadletters import DeadLetters
 from runbus.runtime.errors import PoisonError, RetryableError
-from runbus.runtime.inbox import Delivery, Inbox, SetAside
+from runbus.runtime.inbox import ACK_ACK, Delivery, Inbox, SetAside
 from runbus.runtime.pull import Puller
 from runbus.sdk.bus import Bus
 from support.buses import TestBus
@@ -251,15 +253,38 @@ async def test_never_more_than_the_maximum_is_in_hand(on: TestBus) -> None:
     assert most <= 4
 
 
-async def test_what_comes_while_the_last_one_is_finished_goes_to_another_replica_at_once(
-    on: TestBus,
-) -> None:
-    stopping, finish, enough, others = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
+class LeavingBus(Bus):
+    """Messages come while a puller ends its subscription: as many as asked for, just before."""
 
-    async def slow(_delivery: Delivery) -> str:
+    def __init__(self, on: TestBus, messages: int) -> None:
+        super().__init__(on.bus.native())
+        self.puller: Puller | None = None
+        self.ended = asyncio.Event()
+        self._messages = messages
+
+    async def drain(self, subscription: Subscription, timeout_s: float = 1.0) -> None:
+        assert self.puller is not None
+        before = self.puller.in_hand
+        for _ in range(self._messages):
+            await self.publish(SUBJECT, b"{}")
+        while self.puller.in_hand < before + self._messages:
+            await asyncio.sleep(0.001)
+        await super().drain(subscription, timeout_s)
+        self.ended.set()
+
+
+@pytest.mark.parametrize("arriving", [0, 5])
+async def test_what_comes_while_the_last_one_is_finished_goes_to_another_replica_at_once(
+    on: TestBus, arriving: int
+) -> None:
+    bus, stopping, finish, enough = LeavingBus(on, arriving), *(asyncio.Event() for _ in range(3))
+    await bus.open()
+    others = []
+
+    async def slow(msg: Msg) -> None:
         stopping.set()
         await finish.wait()
-        return "done"
+        await bus.send(msg.reply, ACK_ACK)
 
     async def other(delivery: Delivery) -> str:
         others.append(delivery.data)
@@ -268,10 +293,11 @@ async def test_what_comes_while_the_last_one_is_finished_goes_to_another_replica
         return "done"
 
     await on.bus.publish(SUBJECT, b"slow")
+    bus.puller = Puller(bus, COMMANDS, ABORT_CONSUMER, in_hand_max=8)
     async with asyncio.TaskGroup() as tasks:
-        leaving = tasks.create_task(handled(on, slow, stopping))
-        await stopping.wait()
-        for _ in range(20):
+        leaving = tasks.create_task(bus.puller.run(slow, stopping))
+        await bus.ended.wait()
+        for _ in range(20 - arriving):
             await on.bus.publish(SUBJECT, b"{}")
         await handled(on, other, enough)  # sooner than the server misses an acknowledgement
         assert not leaving.done()

@@ -52,28 +52,46 @@ def test_what_is_not_watched_is_not_waited_for() -> None:
 
     assert not scopes.is_watched("vision")
     assert scopes.is_synced("vision", SHARD)
-    assert scopes.is_reachable("vision")
+    assert scopes.is_reachable("vision", SHARD)
 
 
 def test_the_api_server_is_back_once() -> None:
     scopes = Scopes(("",))
 
-    assert not scopes.set_reachable("", True, at(1))
-    scopes.set_reachable("", False, at(1))
-    assert not scopes.is_reachable("nlp")
-    assert scopes.set_reachable("", True, at(1))
-    assert not scopes.set_reachable("", True, at(1))
+    assert not scopes.set_reachable("", True, at(1), (SHARD,))
+    scopes.set_reachable("", False, at(1), (SHARD,))
+    assert not scopes.is_reachable("nlp", SHARD)
+    assert scopes.set_reachable("", True, at(1), (SHARD,)) == {SHARD}
+    assert not scopes.set_reachable("", True, at(1), (SHARD,))
+
+
+def test_what_the_watch_of_some_shards_meets_says_nothing_of_others() -> None:
+    scopes = Scopes(("",))
+    scopes.set_reachable("", False, at(1), (OTHER,))
+
+    assert scopes.is_reachable("nlp", SHARD)
+    assert not scopes.set_reachable("", True, at(2), (SHARD,))
+    assert not scopes.is_reachable("nlp", OTHER)
+
+
+def test_a_shard_that_was_let_go_of_while_nobody_answered_is_reachable_when_it_is_back() -> None:
+    scopes = Scopes(("",))
+    scopes.set_reachable("", False, at(1), (SHARD, OTHER))
+    scopes.forget((OTHER,))
+
+    assert scopes.is_reachable("nlp", OTHER)
+    assert not scopes.is_reachable("nlp", SHARD)
 
 
 def test_a_reconnect_has_its_time_and_no_other_answer_has() -> None:
     scopes = Scopes(("",))
-    scopes.set_reachable("", True, at(1))
-    before = scopes.reconnected_at("nlp")
-    scopes.set_reachable("", False, at(2))
-    scopes.set_reachable("", True, at(3))
-    scopes.set_reachable("", True, at(4))
+    scopes.set_reachable("", True, at(1), (SHARD,))
+    before = scopes.reconnected_at("nlp", SHARD)
+    scopes.set_reachable("", False, at(2), (SHARD,))
+    scopes.set_reachable("", True, at(3), (SHARD,))
+    scopes.set_reachable("", True, at(4), (SHARD,))
 
-    assert (before, scopes.reconnected_at("nlp")) == (None, at(3))
+    assert (before, scopes.reconnected_at("nlp", SHARD)) == (None, at(3))
 
 
 def a_watched_pod(scopes: Scopes) -> Watched:
@@ -134,3 +152,27 @@ def test_a_pod_that_came_after_a_list_is_not_missing() -> None:
     scopes.complete_list("", scopes.begin_list(""), (SHARD,))
 
     assert not is_missing(a_watched_pod(scopes), scopes)
+
+
+def test_a_pod_found_by_name_while_a_list_is_under_way_has_to_be_shown_by_it() -> None:
+    """The list may be of a later moment, at which the pod is gone, and the watch goes on there."""
+    scopes = Scopes(("",))
+    scopes.complete_list("", scopes.begin_list(""), (SHARD,))
+    run = Watched(a_status())
+    number = scopes.begin_list("")
+    pod = version(ours(a_bound_pod()).running(), 20).pod()
+    run.tracked.take_answer(pod, at(1), scopes.complete("nlp", SHARD))
+    scopes.complete_list("", number, (SHARD,))
+
+    assert is_missing(run, scopes)
+
+
+def test_a_pod_that_a_list_has_shown_stays_shown_when_it_is_found_by_name() -> None:
+    scopes = Scopes(("",))
+    number = scopes.begin_list("")
+    run = a_watched_pod(scopes)
+    pod = version(ours(a_bound_pod()).running(), 21).pod()
+    run.tracked.take_answer(pod, at(2), scopes.complete("nlp", SHARD))
+    scopes.complete_list("", number, (SHARD,))
+
+    assert not is_missing(run, scopes)
