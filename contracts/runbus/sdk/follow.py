@@ -122,14 +122,17 @@ class Follower:
             self._broken.set()
 
     async def ask_pending(self) -> None:
-        """Ask the server how much is left: messages that a purge removed never arrive."""
+        """Ask the server how much is left: messages that a purge removed never arrive.
+
+        What it has sent and what has not arrived is left as well, and its answer can overtake it.
+        """
         if not self._consumer:
             return
         try:
             info = await self._bus.api(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
         except BusError:
             return  # it is being made again
-        if not self._buffer:
+        if not self._buffer and info["delivered"]["consumer_seq"] == self._consumer_sequence:
             self._pending = int(info.get("num_pending", 0))
 
     async def run(self) -> None:
@@ -169,6 +172,8 @@ class Follower:
             return subscription
 
     async def _create_consumer(self) -> None:
+        if not self.caught_up:  # what one with the leader knew does not hold for another copy
+            self._end, self._pending = None, 1
         config: dict[str, Any] = {
             "deliver_subject": self._inbox,
             "deliver_policy": "by_start_sequence",
@@ -266,8 +271,9 @@ class Follower:
 
     async def _on_status(self, msg: Msg) -> None:
         headers = msg.headers or {}
+        was_caught_up = self.caught_up
         self._reached = max(self._reached, int(headers.get("Nats-Last-Stream") or 0))
-        if self.caught_up:
+        if self.caught_up and not was_caught_up:
             self._arrived.set()
         if msg.reply:  # flow control: answered when there is room again
             self._stalled_reply = msg.reply

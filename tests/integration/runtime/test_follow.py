@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from runbus.contracts import subjects
 from runbus.contracts.states import EventType
 from runbus.contracts.streams import EVENTS
 from runbus.runtime.livefeed import LiveFeed
 from runbus.runtime.runlog import RunRecord
+from runbus.sdk.bus import Bus
+from runbus.sdk.deliveries import until_caught_up
 from runbus.sdk.errors import BusError
 from runbus.sdk.follow import IN_FLIGHT_MAX, Follower, follow
 from support.buses import TestBus
@@ -55,6 +59,65 @@ async def test_an_empty_stream_is_caught_up_at_once(on: TestBus) -> None:
     async with follow(on.bus, EVENTS, FILTERS) as follower:
         assert await follower.next_batch(timeout_s=1.0) == []
         assert follower.caught_up
+
+
+class BusOfServers(Bus):
+    """As of several servers: A leads every stream, and each consumer lies where its copy is.
+
+    `copies` are those of the consumers to come, the last one for all others: the server, and
+    what is different about a consumer on it.
+    """
+
+    copies: list[tuple[str, Mapping[str, object]]]
+
+    async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
+        server = "A"
+        if verb.startswith("CONSUMER.CREATE."):
+            server, other = self.copies.pop(0) if len(self.copies) > 1 else self.copies[0]
+            body = {**body, "config": {**body["config"], **other}}
+        return {**await super().api(verb, body), "cluster": {"leader": server}}
+
+
+async def a_bus_of_servers(
+    on: TestBus, *copies: tuple[str, Mapping[str, object]], of: type[BusOfServers] = BusOfServers
+) -> Bus:
+    bus = of(on.bus.native())
+    await bus.open()
+    bus.copies = list(copies)
+    return bus
+
+
+async def test_a_stream_is_not_read_before_the_copy_has_all_that_its_leader_had(
+    on: TestBus,
+) -> None:
+    """The leader's server is lost before anything has come, and the other's copy is empty yet."""
+    await accept_many(on, 0, 20)
+    lost, behind = {"deliver_subject": "nobody"}, {"opt_start_seq": 1000}
+    bus = await a_bus_of_servers(on, ("A", lost), ("B", behind), ("B", {}))
+
+    async with follow(bus, EVENTS, FILTERS) as follower:
+        found = [each.sequence async for each in until_caught_up(follower)]
+
+    assert found == list(range(1, 21))
+
+
+class BusAhead(BusOfServers):
+    """Says that everything has been sent, which has not arrived yet."""
+
+    async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
+        answer = await super().api(verb, body)
+        if verb.startswith("CONSUMER.INFO."):
+            return {**answer, "num_pending": 0, "delivered": {"consumer_seq": 1}}
+        return answer
+
+
+async def test_what_was_sent_and_has_not_arrived_is_left_to_be_read(on: TestBus) -> None:
+    await accept_many(on, 0, 1)
+    bus = await a_bus_of_servers(on, ("A", {"deliver_subject": "nobody"}), of=BusAhead)
+    async with follow(bus, EVENTS, FILTERS) as follower:
+        assert await follower.next_batch(timeout_s=0.1) == []
+        await follower.ask_pending()
+        assert not follower.caught_up
 
 
 async def test_nothing_is_lost_when_the_server_is_killed_and_started_again(on: TestBus) -> None:
