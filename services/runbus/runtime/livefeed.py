@@ -26,7 +26,7 @@ LIVE_STREAM = f"KV_{LIVE_BUCKET}"
 IN_FLIGHT_MAX = 2_000
 
 OnRecord = Callable[[RunRecord], None]
-OnUnreadable = Callable[[str, str], None]  # project and run id
+OnUnreadable = Callable[[str, str, int], None]  # project, run id, and the event's sequence
 
 
 class LiveFeed:
@@ -139,7 +139,7 @@ class LiveFeed:
                 project, run_id = _run_of(message.subject)
                 # No run has such a name: nothing waits for it, and nobody could look it up.
                 if subjects.is_project(project) and subjects.is_run_id(run_id):
-                    self._on_unreadable(project, run_id)
+                    self._on_unreadable(project, run_id, sequence)
         except Exception as error:  # noqa: BLE001 - a message loop's one: one event must not stop all
             self._log.exception("event not taken", sequence=sequence, error=type(error).__name__)
 

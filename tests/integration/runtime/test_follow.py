@@ -219,7 +219,7 @@ async def test_a_feed_begins_with_the_newest_event_of_each_run(on: TestBus) -> N
 
 
 async def test_of_what_cannot_be_read_a_feed_tells_only_what_can_be_a_run(on: TestBus) -> None:
-    told: list[tuple[str, str]] = []
+    told: list[tuple[str, str, int]] = []
     await on.bus.publish(f"runbus.v1.run.{PROJECT}.NoRun.00.accepted", b"{")
     await on.bus.publish(f"runbus.v1.run.{PROJECT}.{RUN_ID}.00.accepted", b"{")
     async with asyncio.TaskGroup() as tasks:
@@ -230,4 +230,4 @@ async def test_of_what_cannot_be_read_a_feed_tells_only_what_can_be_a_run(on: Te
                 await on.bus.ping()
         feeding.cancel()
 
-    assert told == [(PROJECT, RUN_ID)]
+    assert told == [(PROJECT, RUN_ID, 2)]
