@@ -32,6 +32,7 @@ OnUnreadable = Callable[[str, str, int], None]  # project, run id, and the event
 class LiveFeed:
     """Where the runs of some shards stand, kept up to date.
 
+    `loaded` once the bucket is read, `up_to_date` once the events that it lacked are told as well.
     `on_unreadable` is told of each run whose event cannot be read; without it, the log alone is.
     """
 
@@ -48,6 +49,7 @@ class LiveFeed:
         self._log = log
         self._on_unreadable = on_unreadable
         self.loaded = asyncio.Event()
+        self.up_to_date = asyncio.Event()
         self._next_sequence = 0
         self._ahead: dict[str, int] = {}  # shards that have come further, to which event
         self._all_ahead_until = 0
@@ -91,6 +93,8 @@ class LiveFeed:
         ) as follower:
             self._follower = follower
             while True:
+                if follower.caught_up:
+                    self.up_to_date.set()
                 for number, message in enumerate(await follower.next_batch(), start=1):
                     if message.sequence >= self._all_ahead_until or self._is_news(message):
                         self._take(message, message.sequence, on_record)

@@ -9,9 +9,9 @@ from typing import Any
 from runbus.contracts import subjects
 from runbus.contracts.states import EventType
 from runbus.contracts.streams import EVENTS
-from runbus.runtime.livefeed import LiveFeed
+from runbus.runtime.livefeed import LIVE_STREAM, LiveFeed
 from runbus.runtime.runlog import RunRecord
-from runbus.sdk.bus import Bus
+from runbus.sdk.bus import Bus, StoredMessage
 from runbus.sdk.deliveries import until_caught_up
 from runbus.sdk.errors import BusError
 from runbus.sdk.follow import IN_FLIGHT_MAX, Follower, follow
@@ -202,6 +202,29 @@ async def test_a_feed_loses_nothing_that_is_stored_while_it_loads(on: TestBus) -
         feeding.cancel()
 
     assert {record.sequence for record in seen.values()} == set(range(1, 101))
+
+
+class BusWithoutBucket(BusOfServers):
+    """Its bucket of live runs has not been filled yet."""
+
+    async def last_message(self, stream: str, subject: str) -> StoredMessage | None:
+        return None if stream == LIVE_STREAM else await super().last_message(stream, subject)
+
+
+async def test_a_feed_is_up_to_date_once_it_has_told_what_the_bucket_lacked(on: TestBus) -> None:
+    await accept_many(on, 0, 20)
+    empty = {"opt_start_seq": 1000}
+    bus = await a_bus_of_servers(on, ("A", empty), ("A", {}), of=BusWithoutBucket)
+    seen: list[RunRecord] = []
+    feed = LiveFeed(bus, None, on.log)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        feeding = tasks.create_task(feed.run(seen.append))
+        await feed.loaded.wait()
+        when_loaded = len(seen)
+        await feed.up_to_date.wait()
+        feeding.cancel()
+
+    assert (when_loaded, len(seen)) == (0, 20)
 
 
 async def test_a_feed_begins_with_the_newest_event_of_each_run(on: TestBus) -> None:
