@@ -40,6 +40,7 @@ REQUEST_TIMEOUT_S = 5.0
 # The second one names no sequence: on several servers, while another message of the subject is
 # on its way into the stream.
 WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+DUPLICATE_IN_PROCESS = 10158  # the same message, sent before, is on its way into the stream
 NO_RESPONDERS = "503"
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -346,7 +347,7 @@ def _api_error(error: _ApiError, about: str) -> Exception:
         return WrongSequenceError(text)
     if error.code == 404:
         return NotFoundError(text, code=error.code, error_code=error.err_code)
-    if error.code in {408, 503}:
+    if error.code in {408, 503} or error.err_code == DUPLICATE_IN_PROCESS:
         return BusUnreachableError(text)
     return BusRefusedError(text, code=error.code, error_code=error.err_code)
 
