@@ -173,7 +173,7 @@ class Follower:
 
     async def _create_consumer(self) -> None:
         if not self.caught_up:  # what one with the leader knew does not hold for another copy
-            self._end, self._pending = None, 1
+            self._end, self._pending, self._reached = None, 1, self._next_sequence - 1
         config: dict[str, Any] = {
             "deliver_subject": self._inbox,
             "deliver_policy": "by_start_sequence",
@@ -271,6 +271,9 @@ class Follower:
 
     async def _on_status(self, msg: Msg) -> None:
         headers = msg.headers or {}
+        if int(headers.get("Nats-Last-Consumer") or 0) > self._consumer_sequence:
+            self._broken.set()  # something was sent and has not arrived
+            return
         was_caught_up = self.caught_up
         self._reached = max(self._reached, int(headers.get("Nats-Last-Stream") or 0))
         if self.caught_up and not was_caught_up:
@@ -283,9 +286,6 @@ class Follower:
             await self._resume_flow()
         elif self._pending:  # an idle heartbeat, and yet there is more
             await self._acknowledge_again()
-        last = headers.get("Nats-Last-Consumer")
-        if last is not None and int(last) > self._consumer_sequence:
-            self._broken.set()
 
     async def _resume_flow(self) -> None:
         if self._stalled_reply is not None and len(self._buffer) < IN_FLIGHT_MAX:

@@ -69,18 +69,20 @@ class BusOfServers(Bus):
     """
 
     copies: list[tuple[str, Mapping[str, object]]]
+    inbox = ""  # of the newest consumer
 
     async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
         server = "A"
         if verb.startswith("CONSUMER.CREATE."):
             server, other = self.copies.pop(0) if len(self.copies) > 1 else self.copies[0]
             body = {**body, "config": {**body["config"], **other}}
+            self.inbox = body["config"]["deliver_subject"]
         return {**await super().api(verb, body), "cluster": {"leader": server}}
 
 
 async def a_bus_of_servers(
     on: TestBus, *copies: tuple[str, Mapping[str, object]], of: type[BusOfServers] = BusOfServers
-) -> Bus:
+) -> BusOfServers:
     bus = of(on.bus.native())
     await bus.open()
     bus.copies = list(copies)
@@ -99,6 +101,20 @@ async def test_a_stream_is_not_read_before_the_copy_has_all_that_its_leader_had(
         found = [each.sequence async for each in until_caught_up(follower)]
 
     assert found == list(range(1, 21))
+
+
+async def test_a_copy_has_not_been_read_where_something_of_it_was_lost_on_its_way(
+    on: TestBus,
+) -> None:
+    await accept_many(on, 0, 1)
+    bus = await a_bus_of_servers(on, ("B", {"opt_start_seq": 1000}))
+    told = {"Status": "100", "Nats-Last-Stream": "1", "Nats-Last-Consumer": "1"}
+    async with follow(bus, EVENTS, FILTERS) as follower:
+        while follower.restarts < 0:
+            await bus.ping()
+        await bus.send(bus.inbox, b"", told)
+        await bus.ping()
+        assert not follower.caught_up
 
 
 class BusAhead(BusOfServers):
