@@ -117,6 +117,30 @@ async def test_a_copy_has_not_been_read_where_something_of_it_was_lost_on_its_wa
         assert not follower.caught_up
 
 
+class BusThatLags(BusOfServers):
+    """At first its leader tells of more than the copy that is read will ever have."""
+
+    old_ends = 2  # one before heartbeats are asked for
+
+    async def api(self, verb: str, body: Any = None) -> dict[str, Any]:
+        answer = await super().api(verb, body)
+        if verb.startswith("STREAM.INFO.") and self.old_ends > 0:
+            self.old_ends -= 1
+            answer["state"]["last_seq"] += 1
+        return answer
+
+
+async def test_a_copy_that_does_not_come_on_is_left_for_another(on: TestBus) -> None:
+    await accept_many(on, 0, 2)
+    bus = await a_bus_of_servers(on, ("B", {}), of=BusThatLags)
+
+    async with follow(bus, EVENTS, FILTERS) as follower:
+        found = [each.sequence async for each in until_caught_up(follower)]
+        assert follower.restarts == 1
+
+    assert found == [1, 2]
+
+
 class BusAhead(BusOfServers):
     """Says that everything has been sent, which has not arrived yet."""
 
