@@ -27,7 +27,7 @@ from runbus.contracts.transitions import Publisher
 from runbus.runtime.clock import SystemClock
 from runbus.runtime.livefeed import LIVE_STREAM, LiveFeed
 from runbus.runtime.pull import Puller
-from runbus.runtime.runlog import RunLog
+from runbus.runtime.runlog import RunLog, RunRecord, StaleError
 from runbus.sdk.bus import Bus
 from runbus.sdk.follow import ack_numbers
 from support.buses import DOCUMENT
@@ -39,6 +39,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)
 SERVERS = 3
 RUNS = 5_000
 AT_ONCE = 16
+RACES = 20
+RACERS = 3
 PATIENCE_S = 60.0
 _STRUCTS = {EventType.ACCEPTED: RunAccepted, EventType.ADMITTED: RunAdmitted}
 
@@ -114,6 +116,35 @@ async def learned(bus: Bus) -> set[str]:
         await feed.loaded.wait()
         running.cancel()
     return found
+
+
+async def test_who_comes_second_is_told_what_was_stored_and_is_not_refused(
+    system: System,
+) -> None:
+    """The leader names no sequence while another event of the run is on its way (error 10164)."""
+    run_log = RunLog(system.client.bus, Publisher.SPEC_VALIDATOR, SystemClock())
+    for number in range(RACES):
+        run_id = run_id_from_key(PROJECT, f"race-{number}")
+        status = a_status(RunState.ACCEPTED, run_id=run_id, shard=shard_of(run_id))
+        async with asyncio.TaskGroup() as tasks:
+            racing = [
+                tasks.create_task(accept_or_be_told(run_log, status, f"-{racer}"))
+                for racer in range(RACERS)
+            ]
+        told = {each.result() for each in racing}
+        assert len(told) == 1
+        assert None not in told
+
+
+async def accept_or_be_told(run_log: RunLog, status: RunStatus, salt: str) -> str | None:
+    """Store a run's first event; return the id of the one that is stored."""
+    event = RunAccepted(status=status, document=DOCUMENT)
+    try:
+        newest: RunRecord | None
+        newest = await run_log.publish(EventType.ACCEPTED, event, None, salt=salt)
+    except StaleError as error:
+        newest = error.newest
+    return newest.event_id if newest is not None else None
 
 
 async def slow_down(system: System, server: str) -> None:

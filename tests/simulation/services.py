@@ -33,7 +33,8 @@ from runbus.spec_validator.__main__ import run as run_validator
 from runbus.spec_validator.config import ValidatorConfig
 from runbus.state_watcher.__main__ import run as run_watcher
 from runbus.state_watcher.config import WatcherConfig
-from simulation.bus.server import RECONNECT_S, Link, SimServer
+from simulation.bus.links import RECONNECT_S, Link
+from simulation.bus.server import SimServer
 from simulation.cluster.server import SimCluster
 from simulation.cluster.session import Session, kube_of
 from simulation.loop import Process, VirtualClock, VirtualLoop

@@ -37,7 +37,10 @@ from runbus.sdk.errors import (
 
 REQUEST_TIMEOUT_S = 5.0
 
-WRONG_LAST_SEQUENCE = 10071
+# The second one names no sequence: on several servers, while another message of the subject is
+# on its way into the stream.
+WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+DUPLICATE_IN_PROCESS = 10158  # the same message, sent before, is on its way into the stream
 NO_RESPONDERS = "503"
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -339,11 +342,11 @@ def parse_headers(block: bytes) -> dict[str, str]:
 
 def _api_error(error: _ApiError, about: str) -> Exception:
     text = f"{about}: {error.description} (code {error.code}, error {error.err_code})"
-    if error.err_code == WRONG_LAST_SEQUENCE:
+    if error.err_code in WRONG_LAST_SEQUENCE:
         return WrongSequenceError(text)
     if error.code == 404:
         return NotFoundError(text, code=error.code, error_code=error.err_code)
-    if error.code in {408, 503}:
+    if error.code in {408, 503} or error.err_code == DUPLICATE_IN_PROCESS:
         return BusUnreachableError(text)
     return BusRefusedError(text, code=error.code, error_code=error.err_code)
 

@@ -34,6 +34,7 @@ from runbus.sdk.deliveries import (
     events_until_all_final,
     every_event,
     until_caught_up,
+    until_final,
 )
 from runbus.sdk.errors import BusRefusedError, NotFoundError
 from runbus.sdk.follow import follow
@@ -62,6 +63,7 @@ class AbortAnswer(Struct, frozen=True, kw_only=True):
     """What an abort met: the run as it stood, and whether it was asked to end."""
 
     status: RunStatus
+    sequence: int
     is_requested: bool
 
 
@@ -270,11 +272,7 @@ class Client:
 
         """
         async with asyncio.timeout(timeout_s), self.events(project, run_id) as events:
-            async for event in events:
-                if event.status.state.is_final:
-                    return event.status
-        message = "the events of a run end with a final one"
-        raise AssertionError(message)
+            return (await until_final(events)).status
 
     async def abort(
         self, project: str, run_id: str, *, message: str = "", by: str = ""
@@ -292,11 +290,14 @@ class Client:
 
         """
         record = await self.get(project, run_id)
-        if record.status.state.is_final:
-            return AbortAnswer(status=record.status, is_requested=False)
-        command = AbortRun(by=by or self.identity, message=message, requested_at=datetime.now(UTC))
-        await self._command(subjects.ABORT, record, command)
-        return AbortAnswer(status=record.status, is_requested=True)
+        is_requested = not record.status.state.is_final
+        if is_requested:
+            now = datetime.now(UTC)
+            command = AbortRun(by=by or self.identity, message=message, requested_at=now)
+            await self._command(subjects.ABORT, record, command)
+        return AbortAnswer(
+            status=record.status, sequence=record.sequence, is_requested=is_requested
+        )
 
     async def change_deadline(
         self, project: str, run_id: str, command: ChangeDeadline, *, timeout_s: float = 10.0

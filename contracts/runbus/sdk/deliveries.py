@@ -42,6 +42,15 @@ async def events_until_all_final(
                 return
 
 
+async def until_final(events: AsyncIterator[EventRecord]) -> EventRecord:
+    """Return the final one of a run's events."""
+    async for event in events:
+        if event.status.state.is_final:
+            return event
+    message = "the events of a run end with a final one"
+    raise AssertionError(message)
+
+
 async def changes(follower: Follower) -> AsyncIterator[list[RunRecord]]:
     """Yield all entries of the bucket of runs, then those that change, as they change."""
     records: list[RunRecord] = []

@@ -16,7 +16,7 @@ class BusTimeoutError(BusUnreachableError):
 
 
 class WrongSequenceError(BusError):
-    """Compare-and-set failed (error 10071): the run has moved on."""
+    """Compare-and-set failed (errors 10071 and 10164): somebody else was faster, or is just now."""
 
 
 class BusRefusedError(BusError):

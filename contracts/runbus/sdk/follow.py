@@ -36,6 +36,8 @@ ACKNOWLEDGED_AT_LEAST = IN_FLIGHT_MAX // 4
 ACK_WAIT_S = 365 * 86400
 RETRY_WAIT_S = 0.2
 INACTIVE_THRESHOLD_S = 60
+# A copy that lags and does not come on for so long may never do so: perhaps another one does.
+STUCK_S = 5.0
 
 _NANO = 1_000_000_000
 _FIRST_SEQUENCE = 1
@@ -67,7 +69,7 @@ class Follower:
         self._handed_out_reply = self._acknowledged_reply = ""
         self._inbox = ""
         self._consumer = ""
-        self._heard_at = 0.0
+        self._heard_at = self._came_on_at = 0.0
         self._pending = 1
         self._reached = 0  # as far as the copy that is read has come
         self._end: int | None = None  # as far as the leader was, once that is known
@@ -79,8 +81,11 @@ class Follower:
     @property
     def caught_up(self) -> bool:
         """Whether everything that was in the stream has been handed out."""
-        is_whole = self._end is not None and self._reached >= self._end
-        return is_whole and self._pending == 0 and not self._buffer
+        return self._is_whole and self._pending == 0 and not self._buffer
+
+    @property
+    def _is_whole(self) -> bool:
+        return self._end is not None and self._reached >= self._end
 
     async def next_batch(self, timeout_s: float | None = None) -> list[StoredMessage]:
         """Return the messages that have arrived, at least one.
@@ -122,14 +127,17 @@ class Follower:
             self._broken.set()
 
     async def ask_pending(self) -> None:
-        """Ask the server how much is left: messages that a purge removed never arrive."""
+        """Ask the server how much is left: messages that a purge removed never arrive.
+
+        What it has sent and what has not arrived is left as well, and its answer can overtake it.
+        """
         if not self._consumer:
             return
         try:
             info = await self._bus.api(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
         except BusError:
             return  # it is being made again
-        if not self._buffer:
+        if not self._buffer and info["delivered"]["consumer_seq"] == self._consumer_sequence:
             self._pending = int(info.get("num_pending", 0))
 
     async def run(self) -> None:
@@ -149,9 +157,9 @@ class Follower:
             self._inbox = self._bus.new_inbox()
             self._broken.clear()
             self._consumer_sequence = self._handed_out = 0
-            self._acknowledged_reply = ""
+            self._consumer = self._acknowledged_reply = ""
             self._generation = self._bus.generation
-            self._heard_at = asyncio.get_running_loop().time()
+            self._heard_at = self._came_on_at = asyncio.get_running_loop().time()
             subscription = await self._bus.subscribe(self._inbox, self._on_message)
             try:
                 await self._create_consumer()
@@ -161,7 +169,7 @@ class Follower:
                 continue
             except BusError as error:
                 self.problem = f"cannot follow {self._stream}: {error}"
-                await self._bus.unsubscribe(subscription)
+                await self._stop(subscription)
                 await asyncio.sleep(RETRY_WAIT_S)
                 continue
             self.restarts += 1
@@ -169,6 +177,8 @@ class Follower:
             return subscription
 
     async def _create_consumer(self) -> None:
+        if not self.caught_up:  # what one with the leader knew does not hold for another copy
+            self._end, self._pending, self._reached = None, 1, self._next_sequence - 1
         config: dict[str, Any] = {
             "deliver_subject": self._inbox,
             "deliver_policy": "by_start_sequence",
@@ -231,12 +241,15 @@ class Follower:
                 reconnected = self._generation != self._bus.generation
                 if reconnected or silent_s > HEARTBEAT_S * HEARTBEATS_MISSED_MAX:
                     return
+                if not self._is_whole and loop.time() - self._came_on_at > STUCK_S:
+                    return
 
     async def _stop(self, subscription: Subscription) -> None:
         try:
             async with asyncio.timeout(1.0):
                 await self._bus.unsubscribe(subscription)
-                await self._bus.api(f"CONSUMER.DELETE.{self._stream}.{self._consumer}")
+                if self._consumer:
+                    await self._bus.api(f"CONSUMER.DELETE.{self._stream}.{self._consumer}")
         except (BusError, TimeoutError):
             pass  # it goes by itself after INACTIVE_THRESHOLD_S
 
@@ -253,7 +266,7 @@ class Follower:
             return
         self._consumer_sequence = consumer_sequence
         self._next_sequence = stream_sequence + 1
-        self._reached = max(self._reached, stream_sequence)
+        self._come_to(stream_sequence)
         self._pending = pending
         stored_at = datetime.fromtimestamp(stored_ns / _NANO, tz=UTC)
         self._buffer.append(
@@ -266,8 +279,12 @@ class Follower:
 
     async def _on_status(self, msg: Msg) -> None:
         headers = msg.headers or {}
-        self._reached = max(self._reached, int(headers.get("Nats-Last-Stream") or 0))
-        if self.caught_up:
+        if int(headers.get("Nats-Last-Consumer") or 0) > self._consumer_sequence:
+            self._broken.set()  # something was sent and has not arrived
+            return
+        was_caught_up = self.caught_up
+        self._come_to(int(headers.get("Nats-Last-Stream") or 0))
+        if self.caught_up and not was_caught_up:
             self._arrived.set()
         if msg.reply:  # flow control: answered when there is room again
             self._stalled_reply = msg.reply
@@ -277,9 +294,10 @@ class Follower:
             await self._resume_flow()
         elif self._pending:  # an idle heartbeat, and yet there is more
             await self._acknowledge_again()
-        last = headers.get("Nats-Last-Consumer")
-        if last is not None and int(last) > self._consumer_sequence:
-            self._broken.set()
+
+    def _come_to(self, sequence: int) -> None:
+        if sequence > self._reached:
+            self._reached, self._came_on_at = sequence, self._heard_at
 
     async def _resume_flow(self) -> None:
         if self._stalled_reply is not None and len(self._buffer) < IN_FLIGHT_MAX:

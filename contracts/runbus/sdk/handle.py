@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,13 @@ from runbus.contracts.events import RunRejected
 from runbus.contracts.states import RunState
 from runbus.contracts.status import RunStatus
 from runbus.contracts.violations import Violation
-from runbus.sdk.client import Client
+from runbus.sdk.client import AbortAnswer, Client
+from runbus.sdk.deliveries import until_final
 from runbus.sdk.functions.merging import with_changes
 from runbus.sdk.log_lines import LogLines
 from runbus.sdk.outcomes import RunRejectedError, outcome_error, timeout_error
 from runbus.sdk.rerunning import document_of_run, with_rerun_of
-from runbus.sdk.runs import EventRecord, RunNotFoundError
+from runbus.sdk.runs import EventRecord, RunNotFoundError, RunRecord
 from runbus.sdk.verdicts import verdict_event
 
 if TYPE_CHECKING:
@@ -28,12 +30,12 @@ class AsyncRun:
         self,
         session: AsyncSession,
         client: Client,
-        status: RunStatus,
+        seen: RunRecord,
         warnings: Sequence[Violation] = (),
     ) -> None:
         self._session = session
         self._client = client
-        self._status = status
+        self._status, self._sequence = seen.status, seen.sequence
         self._warnings = tuple(warnings)
 
     @property
@@ -74,7 +76,7 @@ class AsyncRun:
     async def refresh(self) -> RunStatus:
         """Read the status from the bus and return it; a final one is never read again."""
         if not self._status.state.is_final:
-            self._status = (await self._client.get(self.project, self.id)).status
+            self._take(await self._client.get(self.project, self.id))
         return self._status
 
     async def wait(
@@ -96,7 +98,11 @@ class AsyncRun:
         """
         if not self._status.state.is_final:
             try:
-                self._status = await self._client.wait(self.project, self.id, timeout_s=timeout)
+                async with (
+                    asyncio.timeout(timeout),
+                    self._client.events(self.project, self.id) as events,
+                ):
+                    self._take(await until_final(events))
             except TimeoutError as error:
                 raise timeout_error(self.ref, await self.refresh(), timeout or 0) from error
         if raise_on_failure:
@@ -107,7 +113,7 @@ class AsyncRun:
         """Yield the run's events from its first one on, as they come, to its final one."""
         async with self._client.events(self.project, self.id) as events:
             async for event in events:
-                self._status = event.status
+                self._take(event)
                 yield event
 
     async def logs(self, follow: bool = False, *, attempt: int | None = None) -> AsyncIterator[str]:
@@ -133,8 +139,7 @@ class AsyncRun:
             reason: why, for people.
 
         """
-        answer = await self._client.abort(self.project, self.id, message=reason)
-        self._status = answer.status
+        self._take(await self._client.abort(self.project, self.id, message=reason))
         return self._status
 
     async def rerun(self, *, key: str | None = None, **changes: Any) -> AsyncRun:
@@ -168,6 +173,11 @@ class AsyncRun:
             message = f"the first event of {self.ref} is gone: it ended long ago"
             raise RunNotFoundError(message)
         return document_of_run(event, self.project)
+
+    def _take(self, seen: RunRecord | EventRecord | AbortAnswer) -> None:
+        """Take what was read, unless more is known: on several bus servers a view can be older."""
+        if seen.sequence >= self._sequence:
+            self._status, self._sequence = seen.status, seen.sequence
 
     async def _raise_unless_completed(self) -> None:
         violations: Sequence[Violation] = ()

@@ -76,6 +76,16 @@ class EventRecord(Struct, frozen=True, kw_only=True):
         """`<project>/<run id>`: names exactly one run."""
         return f"{self.project}/{self.run_id}"
 
+    @property
+    def record(self) -> RunRecord:
+        """The run as this event left it."""
+        return RunRecord(
+            status=self.status,
+            event_type=self.event_type,
+            sequence=self.sequence,
+            updated_at=self.envelope.time or self.stored_at,
+        )
+
     def decoded(self) -> RunEvent:
         """Return the event's own Struct, with what only its type carries.
 

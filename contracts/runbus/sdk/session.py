@@ -104,7 +104,7 @@ class AsyncSession:
         if not reply.accepted:
             raise RunRejectedError(ref, None, reply.violations)
         record = await client.get(reply.project, reply.run_id)
-        return AsyncRun(self, client, record.status, reply.warnings)
+        return AsyncRun(self, client, record, reply.warnings)
 
     async def lint(
         self, function: Function | Mapping[str, Any], *, timeout_s: float = VERDICT_TIMEOUT_S
@@ -127,7 +127,7 @@ class AsyncSession:
 
         """
         client = await self._connected()
-        return AsyncRun(self, client, (await client.find(run)).status)
+        return AsyncRun(self, client, await client.find(run))
 
     async def list_runs(
         self, project: str | None = None, *, states: Collection[RunState | str] = ()
@@ -140,7 +140,7 @@ class AsyncSession:
             hint = "choose among the states of runs"
             raise refused("/states", hint, given=", ".join(map(str, states)), allowed=known)
         found = await client.list_runs(project, states=wanted)
-        return [AsyncRun(self, client, each.status) for each in found]
+        return [AsyncRun(self, client, each) for each in found]
 
     async def list_valid_priority_class_names(self, project: str) -> list[str]:
         """Return the priority classes that a run may name, the highest first.

@@ -13,6 +13,7 @@ from runbus.cli.output.runs import why_text
 from runbus.cli.running import limited
 from runbus.contracts.status import RunStatus
 from runbus.sdk.client import Client
+from runbus.sdk.deliveries import until_final
 
 
 async def wait_for(
@@ -30,13 +31,13 @@ async def wait_and_tell(client: Client, refs: Sequence[tuple[str, str]], output:
     """Wait for runs and print how each ended; returns the worst fate."""
     fates: list[Exit] = []
     for project, run_id in refs:
-        status = await client.wait(project, run_id)
+        async with client.events(project, run_id) as events:
+            record = (await until_final(events)).record
         if output in {"table", "wide"}:
-            printing.out_line(_ending(status))
+            printing.out_line(_ending(record.status))
         else:
-            record = await client.get(project, run_id)
             printing.out(listed([record], output, with_headers=False))
-        fates.append(exit_of(status.state))
+        fates.append(exit_of(record.status.state))
     return worst(fates)
 
 

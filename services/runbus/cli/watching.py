@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from runbus.cli.output import printing
 from runbus.cli.output.events import event_line
 from runbus.cli.running import limited
 from runbus.sdk.client import Client
-from runbus.sdk.runs import EventRecord, cloud_event
+from runbus.sdk.runs import EventRecord, RunRecord, cloud_event
 
 
 class Watching(Struct, frozen=True, kw_only=True):
@@ -64,9 +64,8 @@ class Watching(Struct, frozen=True, kw_only=True):
             from runbus.cli.live.board import show_board, until_all_over
 
             async with client.changes() as changes:
-                await show_board(until_all_over(changes, refs))
-            records = [await client.get(*ref) for ref in refs]
-            return [exit_of(record.status.state) for record in records]
+                await show_board(noting_fates(until_all_over(changes, refs), fates))
+            return [fates[ref] for ref in refs]
         async with client.watch_runs(refs) as events:
             async for event in events:
                 self.show(event)
@@ -98,3 +97,14 @@ class Watching(Struct, frozen=True, kw_only=True):
             case "table" | "wide":
                 is_coloured = printing.has_colours(sys.stdout)
                 printing.out_line(event_line(event, with_run=with_run, is_coloured=is_coloured))
+
+
+async def noting_fates(
+    changes: AsyncIterator[list[RunRecord]], fates: dict[tuple[str, str], Exit]
+) -> AsyncIterator[list[RunRecord]]:
+    """Yield the changes, and note the fate of each run that is over."""
+    async for records in changes:
+        for status in (each.status for each in records):
+            if status.state.is_final:
+                fates[status.project, status.run_id] = exit_of(status.state)
+        yield records

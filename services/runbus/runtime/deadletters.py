@@ -109,14 +109,19 @@ class DeadLetters:
         if accepted is not None:
             await self.set_aside_event(accepted, reason)
 
-    async def set_aside_newest(self, project: str, run_id: str) -> bool:
+    async def set_aside_newest(self, project: str, run_id: str, *, since: int = 0) -> bool:
         """Set a run's newest event aside if it cannot be read; say whether it was.
 
+        Args:
+            project: the run's.
+            run_id: the run's.
+            since: an event of the run that is known of: no older view (ADR-0033).
+
         Raises:
-            BusError, RetryableError: the bus did not answer; try again.
+            BusError, RetryableError: the bus did not answer, or is behind; try again.
 
         """
-        newest = await self._bus.last_message(EVENTS, subjects.events_of_run(project, run_id))
+        newest = await self._run_log.newest_message(project, run_id, since=since)
         if newest is None:
             return False
         try:

@@ -26,12 +26,13 @@ LIVE_STREAM = f"KV_{LIVE_BUCKET}"
 IN_FLIGHT_MAX = 2_000
 
 OnRecord = Callable[[RunRecord], None]
-OnUnreadable = Callable[[str, str], None]  # project and run id
+OnUnreadable = Callable[[str, str, int], None]  # project, run id, and the event's sequence
 
 
 class LiveFeed:
     """Where the runs of some shards stand, kept up to date.
 
+    `loaded` once the bucket is read, `up_to_date` once the events that it lacked are told as well.
     `on_unreadable` is told of each run whose event cannot be read; without it, the log alone is.
     """
 
@@ -48,6 +49,7 @@ class LiveFeed:
         self._log = log
         self._on_unreadable = on_unreadable
         self.loaded = asyncio.Event()
+        self.up_to_date = asyncio.Event()
         self._next_sequence = 0
         self._ahead: dict[str, int] = {}  # shards that have come further, to which event
         self._all_ahead_until = 0
@@ -91,6 +93,8 @@ class LiveFeed:
         ) as follower:
             self._follower = follower
             while True:
+                if follower.caught_up:
+                    self.up_to_date.set()
                 for number, message in enumerate(await follower.next_batch(), start=1):
                     if message.sequence >= self._all_ahead_until or self._is_news(message):
                         self._take(message, message.sequence, on_record)
@@ -139,7 +143,7 @@ class LiveFeed:
                 project, run_id = _run_of(message.subject)
                 # No run has such a name: nothing waits for it, and nobody could look it up.
                 if subjects.is_project(project) and subjects.is_run_id(run_id):
-                    self._on_unreadable(project, run_id)
+                    self._on_unreadable(project, run_id, sequence)
         except Exception as error:  # noqa: BLE001 - a message loop's one: one event must not stop all
             self._log.exception("event not taken", sequence=sequence, error=type(error).__name__)
 

@@ -40,9 +40,11 @@ PUBLISH_TIMEOUT_S = 3.0
 # An election of a stream's leader takes 5 to 7 seconds: try for longer than that.
 PUBLISH_BUDGET_S = 10.0
 PUBLISH_RETRY_S = 0.2
-# So long it is waited for a leader that is behind what is known already.
+# So long it is waited for a leader that is behind what is known already: asked again after 20 ms
+# at first and then later and later, because it may be behind for having too much to do.
 BEHIND_BUDGET_S = 3.0
 BEHIND_AGAIN_S = 0.02
+BEHIND_AGAIN_MAX_S = 0.5
 
 
 class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
@@ -109,7 +111,7 @@ class RunLog:
 
         """
         wildcard = subjects.events_of_run(project, run_id)
-        give_up_at = self._clock.monotonic() + BEHIND_BUDGET_S
+        give_up_at, again_s = self._clock.monotonic() + BEHIND_BUDGET_S, BEHIND_AGAIN_S
         while True:
             try:
                 message = await self._bus.last_message(EVENTS, wildcard)
@@ -122,7 +124,8 @@ class RunLog:
             if self._clock.monotonic() >= give_up_at:
                 text = f"the leader of {EVENTS} has event {found} of {run_id}, and {since} exists"
                 raise RetryableError(text)
-            await asyncio.sleep(BEHIND_AGAIN_S)
+            await asyncio.sleep(again_s)
+            again_s = min(2 * again_s, BEHIND_AGAIN_MAX_S)
 
     async def event(
         self, project: str, run_id: str, shard: str, event_type: EventType
@@ -247,7 +250,7 @@ class RunLog:
         subject = subjects.event(status.project, status.run_id, status.shard, event_type)
         headers = self._headers(event_type, status, own_id, expected, trace)
         body = codec.encode(event)
-        give_up_at = self._clock.monotonic() + PUBLISH_BUDGET_S
+        give_up_at, again_s = self._clock.monotonic() + PUBLISH_BUDGET_S, BEHIND_AGAIN_S
         while True:
             try:
                 sequence = await self._bus.publish(
@@ -264,7 +267,8 @@ class RunLog:
                 if self._clock.monotonic() >= give_up_at:
                     text = f"{event_type.value} of {status.run_id} is refused, and nothing follows"
                     raise RetryableError(f"{text} event {expected}") from None
-                await asyncio.sleep(BEHIND_AGAIN_S)
+                await asyncio.sleep(again_s)
+                again_s = min(2 * again_s, BEHIND_AGAIN_MAX_S)
             except (BusTimeoutError, BusUnreachableError) as error:
                 # Stored or not: the same id with the same expectation may be sent again, and
                 # answers "wrong last sequence" if it was.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from runbus.contracts.transitions import Publisher
 from runbus.runtime.defaults_feed import DefaultsFeed
@@ -14,6 +15,10 @@ from runbus.scheduler.handler import ROUND, Handler
 from runbus.scheduler.model import Limits
 from runbus.scheduler.sweeping import Sweeper
 from runbus.settings.defaults import Defaults
+
+# After a fault of the bus the bucket may lack seconds of events. Who is in flight by them counts
+# against the limits; a bus that goes on to lag holds nobody up for longer than this.
+UP_TO_DATE_S = 3.0
 
 
 async def run(service: Service[SchedulerConfig]) -> None:
@@ -62,6 +67,9 @@ async def _schedule(
             tasks.create_task(lease.keep(service.stopping)),
         ]
         await feed.loaded.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UP_TO_DATE_S):
+                await feed.up_to_date.wait()
         background.append(tasks.create_task(sweeper.run(service.config.sweep_every_s)))
         queue.add(ROUND)
         await queue.run(handler.look, service.stopping, workers=1)

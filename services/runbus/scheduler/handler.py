@@ -53,6 +53,7 @@ class Handler:
         self._books = Books()
         self._waiting: dict[str, RunRecord] = {}
         self._in_flight: dict[str, InFlight] = {}
+        self._unreadable: dict[str, int] = {}  # the newest such event of runs to be looked at
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
     def on_record(self, record: RunRecord) -> None:
@@ -73,9 +74,11 @@ class Handler:
         if state in WAITING_STATES or (in_flight is not None and state.is_final):
             self._queue.add(ROUND)
 
-    def on_unreadable(self, project: str, run_id: str) -> None:
+    def on_unreadable(self, project: str, run_id: str, sequence: int) -> None:
         """Have a run looked at whose event cannot be read: it may be waiting for us."""
-        self._queue.add(f"{project}/{run_id}")
+        key = f"{project}/{run_id}"
+        self._unreadable[key] = max(sequence, self._unreadable.get(key, 0))
+        self._queue.add(key)
 
     def limit(self, limits: Limits) -> None:
         """Hold to other limits from now on: they call for a round at once."""
@@ -119,8 +122,9 @@ class Handler:
             await self._round()
             return
         project, _, run_id = key.partition("/")
+        since = self._unreadable.pop(key, 0)  # waited for once: it may have been purged
         try:
-            is_set_aside = await self._dead_letters.set_aside_newest(project, run_id)
+            is_set_aside = await self._dead_letters.set_aside_newest(project, run_id, since=since)
         except BusError as error:
             text = f"cannot set aside the newest event of {key}: {error}"
             raise RetryableError(text) from error

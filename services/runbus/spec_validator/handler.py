@@ -17,7 +17,7 @@ from runbus.contracts.identity import (
     shard_of,
 )
 from runbus.contracts.replies import ExplainReply, LintReply, SubmitReply
-from runbus.contracts.states import EventType
+from runbus.contracts.states import EventType, RunState
 from runbus.contracts.streams import COMMANDS
 from runbus.contracts.texts import WHO_CHARACTERS_MAX, cut
 from runbus.runtime.clock import Clock
@@ -183,6 +183,9 @@ class Handler:
         if newest is None:
             text = f"run {status.run_id} vanished while it was looked at"
             raise RetryableError(text)
+        if accepted is None and newest.status.state is not RunState.REJECTED:
+            text = f"the leader does not show yet with what run {status.run_id} was accepted"
+            raise RetryableError(text)  # not "another document", which would be said for good
         if isinstance(accepted, RunAccepted) and is_same_request(accepted, event):
             return Stored(accepted, newest, duplicate=True)
         violation = key_reused(request.key, status.run_id)

@@ -12,12 +12,12 @@ from runbus.contracts.transitions import Publisher
 from runbus.runtime.clock import SystemClock
 from runbus.runtime.deadletters import DeadLetters
 from runbus.runtime.livefeed import LiveFeed
-from runbus.runtime.runlog import RunRecord
+from runbus.runtime.runlog import RunLog, RunRecord
 from runbus.runtime.workqueue import WorkQueue
 from runbus.scheduler.handler import ROUND, Handler
 from runbus.scheduler.model import Limits
 from runbus.sdk.bus import StoredMessage
-from support.buses import TestBus
+from support.buses import TestBus, a_bus_behind
 from support.runs import PROJECT, RUN_ID
 
 SCHEDULER = Publisher.SCHEDULER
@@ -114,6 +114,24 @@ async def test_a_run_that_may_have_objects_is_not_ended_by_an_unreadable_event(
     last = await on.bus.last_message(EVENTS, subjects.events_of_run(PROJECT, RUN_ID))
     assert last is not None
     assert last.sequence == running.sequence
+
+
+async def test_an_unreadable_event_is_set_aside_also_where_the_leader_shows_it_later(
+    on: TestBus,
+) -> None:
+    accepted = await on.accept()
+    bus = await a_bus_behind(on)
+    queued = await garbage(on, accepted, EventType.QUEUED)
+    clock, queue = SystemClock(), WorkQueue(SystemClock(), on.log)
+    run_log = RunLog(bus, SCHEDULER, clock)
+    dead_letters = DeadLetters(bus, run_log, SCHEDULER, clock)
+    handler = Handler(run_log, dead_letters, queue, Limits(), clock, on.log)
+    handler.on_unreadable(PROJECT, RUN_ID, queued.sequence)
+
+    await handler.look(f"{PROJECT}/{RUN_ID}")
+
+    assert bus.old_answers > 0
+    assert await newest(on) == (RunState.ERROR, "InternalError", 0)
 
 
 async def test_what_is_no_run_at_all_is_set_aside_and_nothing_more(on: TestBus) -> None:

@@ -150,7 +150,7 @@ class Api:
         if pull is not None:
             return _info(pull) | {"num_ack_pending": len(pull.pending)}
         if push is not None:
-            return _info(push)
+            return _info(push) | {"delivered": {"consumer_seq": push.delivered}}
         raise RefusedError(404, 10014, "consumer not found")
 
     def _create_pull(self, stream: Stream, name: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from nats.aio.client import Client, ServerVersion
 from nats.aio.msg import Msg
 
 if TYPE_CHECKING:
-    from simulation.bus.server import Link
+    from simulation.bus.links import Link
 
 Callback = Callable[[Msg], Awaitable[None]]
 VERSION = "2.12.0"

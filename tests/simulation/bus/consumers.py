@@ -70,7 +70,7 @@ class PullConsumer:
         self._world = world
         self._matches = matcher(config.get("filter_subject") or ">")
         self._next_sequence = 1
-        self._consumer_sequence = 0
+        self.delivered = 0
         self.pending: dict[int, _Pending] = {}
         self._deliveries: dict[int, int] = {}
         self._pulls: deque[_Pull] = deque()
@@ -166,7 +166,7 @@ class PullConsumer:
         return {
             "Status": "100",
             "Description": "Idle Heartbeat",
-            "Nats-Last-Consumer": str(self._consumer_sequence),
+            "Nats-Last-Consumer": str(self.delivered),
             "Nats-Last-Stream": str(self._next_sequence - 1),
         }
 
@@ -191,10 +191,10 @@ class PullConsumer:
             return
         pull = self._pulls[0]
         deliveries = self._deliveries.get(sequence, 0) + 1
-        self._consumer_sequence += 1
+        self.delivered += 1
         reply = (
             f"$JS.ACK.{self.stream.name}.{self.name}.{deliveries}.{sequence}"
-            f".{self._consumer_sequence}.{stored.time_ns}.0"
+            f".{self.delivered}.{stored.time_ns}.0"
         )
         sent = self._world.send(pull.reply, stored.data, stored.headers, reply, stored.subject)
         if not sent:  # who asked has gone
@@ -231,7 +231,7 @@ class PushConsumer:
         patterns = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
         self._matchers = [matcher(each) for each in patterns]
         self._next_sequence = int(config.get("opt_start_seq") or 1)
-        self._consumer_sequence = 0
+        self.delivered = 0
         self._unanswered = 0
         self._heartbeat_s = (config.get("idle_heartbeat") or 0) / NANO
         self._sent_at = world.now_s()
@@ -277,7 +277,7 @@ class PushConsumer:
 
     def _deliver(self, stored: Stored) -> bool:
         pending = sum(1 for each in self.stream.after(stored.sequence + 1) if self._fits(each))
-        sequence = self._consumer_sequence + 1
+        sequence = self.delivered + 1
         reply = (
             f"$JS.ACK.{self.stream.name}.{self.name}.1.{stored.sequence}"
             f".{sequence}.{stored.time_ns}.{pending}"
@@ -285,7 +285,7 @@ class PushConsumer:
         to = str(self.config["deliver_subject"])
         if not self._world.send(to, stored.data, stored.headers, reply, stored.subject):
             return False
-        self._consumer_sequence = sequence
+        self.delivered = sequence
         self._next_sequence = stored.sequence + 1
         self._sent_at = self._interested_at = self._world.now_s()
         self._unanswered += 1
@@ -307,7 +307,7 @@ class PushConsumer:
         status = {
             "Status": "100",
             "Description": "Idle Heartbeat",
-            "Nats-Last-Consumer": str(self._consumer_sequence),
+            "Nats-Last-Consumer": str(self.delivered),
             "Nats-Last-Stream": str(self._next_sequence - 1),
         }
         if self._unanswered >= WINDOW:

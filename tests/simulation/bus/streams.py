@@ -98,7 +98,7 @@ class Stream:
             window_ns = self.config.get("duplicate_window") or 0
             if known is not None and wall_ns - known[1] < window_ns:
                 return known[0], True
-        self._check_expected(subject, headers)
+        self._check_expected(subject, headers, now_s)
         if len(data) > (self.config.get("max_msg_size") or 1 << 30):
             raise RefusedError(400, 10054, "message size exceeds maximum allowed")
         if headers.get(TTL) and not self.config.get("allow_msg_ttl"):
@@ -108,11 +108,13 @@ class Stream:
             self._ids[once] = (stored.sequence, wall_ns)
         return stored.sequence, False
 
-    def _check_expected(self, subject: str, headers: Mapping[str, str]) -> None:
+    def _check_expected(self, subject: str, headers: Mapping[str, str], now_s: float) -> None:
         expected = headers.get(EXPECTED)
         if expected is None or not self.guards:
             return
         last = self.last_of(headers.get(EXPECTED_SUBJECT) or subject)
+        if last is not None and last.applied_at > now_s:  # on its way: its sequence is not told
+            raise RefusedError(400, 10164, "wrong last sequence")
         found = last.sequence if last is not None else 0
         if int(expected) != found:
             raise RefusedError(400, 10071, f"wrong last sequence: {found}")

@@ -10,8 +10,10 @@ import pytest
 from rich.console import Console, RenderableType
 
 from runbus.cli.demo.fates import FATES, is_met, summary
+from runbus.cli.exits import Exit
 from runbus.cli.live.board import until_all_over
 from runbus.cli.live.view import BAR_CELLS, board, limit_bar, timeline
+from runbus.cli.watching import noting_fates
 from runbus.contracts.envelope import Envelope
 from runbus.contracts.states import RunState
 from runbus.contracts.status import AbortCause, Limit, RunStatus
@@ -82,6 +84,21 @@ async def test_some_runs_are_shown_until_all_of_them_are_over() -> None:
         RunState.RUNNING,
         RunState.COMPLETED,
     ]
+
+
+async def test_a_runs_fate_is_the_one_that_was_shown() -> None:
+    async def changes() -> AsyncIterator[list[RunRecord]]:
+        yield [a_record(RUNNING), a_record(a_status(RunState.ABORTED, run_id="other2345678"))]
+        yield [a_record(a_status(RunState.COMPLETED))]
+
+    fates: dict[tuple[str, str], Exit] = {}
+    shown = [each async for each in noting_fates(changes(), fates)]
+
+    assert len(shown) == 2
+    assert fates == {
+        ("nlp", "other2345678"): Exit.ABORTED,
+        ("nlp", RUNNING.run_id): Exit.DONE,
+    }
 
 
 def test_the_board_shows_each_run_with_the_time_left() -> None:
