@@ -21,9 +21,10 @@ from runbus.sdk.follow import Follower, follow
 # A start may bring a hundred thousand runs at once: leases and heartbeats need their turn.
 TAKEN_AT_A_TIME = 100
 LIVE_STREAM = f"KV_{LIVE_BUCKET}"
-# The server says how far it has taken events from the stream, which on several servers is ahead of
-# what it has stored in the bucket: by milliseconds' worth of events.
-IN_FLIGHT_MAX = 2_000
+# The server says how far it has taken events from the stream, which is ahead of what it has stored
+# in the bucket: by those in hand where it is alone, on several servers by what flow control lets be
+# under way, 32 MiB, while a majority has not stored it.
+IN_HAND_MAX, UNDER_WAY_MAX = 100, 30_000
 
 OnRecord = Callable[[RunRecord], None]
 OnUnreadable = Callable[[str, str, int], None]  # project, run id, and the event's sequence
@@ -127,8 +128,9 @@ class LiveFeed:
         taken = int((info.get("sources") or [{}])[0].get("seq") or 0)
         newest = await self._bus.last_message(LIVE_STREAM, f"$KV.{LIVE_BUCKET}.>")
         stored = source_sequence(newest) if newest is not None else 0
+        is_alone = not (info.get("cluster") or {}).get("replicas")
         # Where the newest one is much older, those after it were of runs that are over by now.
-        return max(stored, taken - IN_FLIGHT_MAX)
+        return max(stored, taken - (IN_HAND_MAX if is_alone else UNDER_WAY_MAX))
 
     def _is_news(self, message: StoredMessage) -> bool:
         shard = message.subject.split(".")[5:6]
