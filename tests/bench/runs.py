@@ -73,10 +73,20 @@ class Story:
                 await self._news.wait()
 
     async def until_count(self, count: int, event: str) -> None:
-        """Wait until so many runs have had an event."""
-        async with asyncio.timeout(TIMEOUT_S):
-            while sum(event in found for found in self.stored.values()) < count:
-                await asyncio.sleep(COUNT_POLL_S)
+        """Wait until so many runs have had an event.
+
+        Raises:
+            TimeoutError: they have not; it says what became of those without it.
+
+        """
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                while sum(event in found for found in self.stored.values()) < count:
+                    await asyncio.sleep(COUNT_POLL_S)
+        except TimeoutError as error:
+            without = {key: list(found) for key, found in self.stored.items() if event not in found}
+            text = f"{len(self.stored)} of {count} runs told of, without {event}: {without}"
+            raise TimeoutError(text) from error
 
 
 @asynccontextmanager
