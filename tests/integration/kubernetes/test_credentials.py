@@ -67,7 +67,8 @@ async def works(system: System) -> None:
     """Have a run completed and another one aborted: all that services ask of Kubernetes."""
     stuck = await system.submit("stuck", command=sleeping(90), state_thresholds={"running": "1s"})
     fine = await system.submit("fine")
-    assert (await system.over(fine)).state is RunState.COMPLETED
+    over = await system.over(fine)
+    assert over.state is RunState.COMPLETED, over.status_text
     assert (await system.over(stuck)).state is RunState.ABORTED
 
 
