@@ -61,7 +61,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, array_lik
 class StaleError(Exception):
     """The run moved on before the event could be stored; `newest` is where it stands."""
 
-    def __init__(self, newest: RunRecord | None) -> None:
+    def __init__(self, newest: RunRecord) -> None:
         super().__init__("the run has moved on")
         self.newest = newest
 

@@ -172,8 +172,7 @@ class Handler:
             stored = await self._run_log.publish(event_type, event, before)
         except StaleError as error:
             log.info("run moved on", type=event_type.value, outcome="stale")
-            if error.newest is not None:
-                self._take_own(error.newest)
+            self._take_own(error.newest)
             return
         self._take_own(stored)
         log.info("event stored", type=event_type.value, reason=status.reason)

@@ -173,16 +173,13 @@ class Handler:
         return judge(request, run_id, defaults, self._clock.now(), classes, function)
 
     async def _found(
-        self, request: Request, own_id: str, event: RunAccepted, newest: RunRecord | None
+        self, request: Request, own_id: str, event: RunAccepted, newest: RunRecord
     ) -> Stored:
         """Answer for a run id that is taken: the same request again, or another document."""
         status = event.status
         accepted = await self._run_log.event(
             status.project, status.run_id, status.shard, EventType.ACCEPTED
         )
-        if newest is None:
-            text = f"run {status.run_id} vanished while it was looked at"
-            raise RetryableError(text)
         if accepted is None and newest.status.state is not RunState.REJECTED:
             text = f"the leader does not show yet with what run {status.run_id} was accepted"
             raise RetryableError(text)  # not "another document", which would be said for good

@@ -65,8 +65,6 @@ class ChangeHandler:
                     salt=f"-{delivery.sequence}",
                 )
             except StaleError as error:
-                if error.newest is None:
-                    break
                 record = error.newest
             else:
                 return command.action.value

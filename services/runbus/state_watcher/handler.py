@@ -271,8 +271,7 @@ class Handler:
             stored = await self._run_log.publish(publish.event_type, publish.event, record)
         except StaleError as error:
             log.info("run moved on", type=publish.event_type.value, outcome="stale")
-            if error.newest is not None:
-                tracked.take_record(error.newest, self._clock.now())
+            tracked.take_record(error.newest, self._clock.now())
             return
         tracked.take_record(stored, self._clock.now())
         log.info(
